@@ -1,0 +1,1 @@
+// System calls that Swift does not import well.

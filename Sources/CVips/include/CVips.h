@@ -1,0 +1,1 @@
+// Shim over libvips.

@@ -1,0 +1,39 @@
+/// A network with what happens around it: how pixels become its input and its output becomes pixels.
+package struct Model: Sendable {
+    /// "edsr", "espcn", "fsrcnn", "lapsrn", or whatever the file calls itself.
+    package var architecture: String
+    package var graph: NetworkGraph
+    package var processing: Processing
+    /// Free text for `models info` (licence, training, PSNR), from native files.
+    package var metadata: [String: String]
+
+    package init(architecture: String, graph: NetworkGraph, processing: Processing, metadata: [String: String] = [:]) {
+        self.architecture = architecture
+        self.graph = graph
+        self.processing = processing
+        self.metadata = metadata
+    }
+
+    /// Enlargement of each output, in the order of `graph.outputs`.
+    package var scales: [Int] { graph.outputs.map { graph.scales[$0.node] } }
+}
+
+/// Pixels p (0...255, 16-bit pictures as fractions) become x = (p - mean) · inputScale, per channel, and outputs y
+/// become p = y / inputScale + mean, saturated and rounded.
+package struct Processing: Sendable, Equatable {
+    package enum Channels: String, Sendable {
+        case rgb, bgr
+        /// Y of BT.601 full range (OpenCV's YCrCb) goes through the network; Cr and Cb are resized.
+        case luma
+    }
+    package var channels: Channels
+    /// One element for each network channel, in the network's channel order.
+    package var mean: [Float]
+    package var inputScale: Float
+
+    package init(channels: Channels, mean: [Float], inputScale: Float) {
+        self.channels = channels
+        self.mean = mean
+        self.inputScale = inputScale
+    }
+}

@@ -1,0 +1,30 @@
+/// The one error type of the project: a stable code, a sentence with the numbers in it.
+public struct EnlargerError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Stable, lower-case with underscores; appears in `--json` output and in HTTP problem documents.
+    public enum Code: String, Sendable {
+        case usage
+        case modelNotFound = "model_not_found"
+        case modelInvalid = "model_invalid"
+        case modelUnsupported = "model_unsupported"
+        case pictureNotFound = "picture_not_found"
+        case pictureInvalid = "picture_invalid"
+        case pictureTooLarge = "picture_too_large"
+        case pictureUnsupported = "picture_unsupported"
+        case outputFailed = "output_failed"
+        case doesNotFit = "does_not_fit"
+        case noDevice = "no_device"
+        case allocationFailed = "allocation_failed"
+        case badResult = "bad_result"
+        case downloadFailed = "download_failed"
+        case cancelled
+    }
+    public var code: Code
+    public var message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { message }
+}
