@@ -1,0 +1,42 @@
+/// How a network runs on a picture of one size, and every byte that it takes. A pure value.
+package struct Plan: Sendable, Equatable {
+    /// Rows of one layout: float32, `floats` long from start to start of a channel block's end, all pads included.
+    package struct RowClass: Sendable, Equatable {
+        package var scale: Int
+        package var channels: Int
+        /// Planar rows are [channels][columns]; others [channels/16][columns][16].
+        package var isPlanar: Bool
+        /// Columns of a row: pad, picture columns of the widest strip, pad.
+        package var columns: Int
+        /// Floats between channel blocks (or planes) of a row.
+        package var blockStride: Int
+        /// Bytes of a row, a multiple of 64.
+        package var rowBytes: Int
+        /// Rows that exist.
+        package var capacity: Int
+    }
+
+    package var width: Int
+    package var height: Int
+    package var threads: Int
+    package var bandRows: Int
+    package var strips: [Strip]
+    package var rowClasses: [RowClass]
+    /// The row class of each node.
+    package var classOfNode: [Int]
+    package var rowLags: [Int]
+    package var columnLags: [Int]
+    /// Zero columns at each side of every row.
+    package var pad: Int
+
+    package var weightsBytes: Int
+    package var activationBytes: Int
+    package var scratchBytes: Int
+    /// Rows of the picture and of the result that are on their way in and out.
+    package var ioBytes: Int
+    /// The expected duration, by the device's cost model.
+    package var seconds: Double
+
+    /// Everything the run allocates.
+    package var plannedBytes: Int { weightsBytes + activationBytes + scratchBytes + ioBytes }
+}
