@@ -1,0 +1,59 @@
+package import NetworkGraph
+package import Tensors
+
+/// Model files of every format that is read. The format is told by the content, not by the name.
+package enum ModelFile {
+    /// Maps the file read-only; weights stay slices of the map in their stored encoding.
+    ///
+    /// Memory: the graph, biases and slopes; pages of weights as they are used.
+    /// - Throws: `modelNotFound` for a missing or unreadable file, `modelInvalid` for one that contradicts its format,
+    ///   `modelUnsupported` for operations and element types that are not read; both name the node.
+    package static func load(path: String) throws(EnlargerError) -> Model {
+        try load(storage: ByteStorage.mapping(path: path), name: path)
+    }
+
+    /// As `load(path:)`, for bytes in memory; `name` appears in errors.
+    package static func load(storage: ByteStorage, name: String) throws(EnlargerError) -> Model {
+        do {
+            if SafetensorsFile.recognises(storage) { return try SafetensorsFile.read(storage) }
+            if TensorFlowGraph.recognises(storage) { return try TensorFlowGraph.read(storage) }
+        } catch {
+            throw EnlargerError(error.code, "\(name): \(error.message)")
+        }
+        throw EnlargerError(.modelUnsupported, "\(name): neither a TensorFlow frozen graph nor a safetensors file")
+    }
+
+    /// Simplifies a graph as it was read; before that, bounds the per-channel parameters that simplification may
+    /// spread over channels, which many nodes of a small file could share.
+    static func simplified(_ graph: NetworkGraph) throws(EnlargerError) -> NetworkGraph {
+        let sum = graph.channels.reduce(0, +)
+        guard sum <= Limits.channelSum else {
+            throw EnlargerError(.modelInvalid, "the nodes have \(sum) channels together; at most \(Limits.channelSum) are read")
+        }
+        return try graph.simplified()
+    }
+}
+
+/// What a file may ask for. Far above published networks; no allocation exceeds a few tens of megabytes.
+enum Limits {
+    /// Nodes in a file; the graph has its own limit.
+    static let nodes = 100_000
+    /// Channels summed over all nodes (EDSR 32 x 256 has 80,000).
+    static let channelSum = 1 << 22
+    /// Elements of constants that are expanded or rearranged instead of staying slices of the file.
+    static let expandedElements = 1 << 22
+    static let channels = 16_384
+    static let kernel = 63
+    static let rank = 8
+}
+
+func invalid(_ node: String, _ reason: String) -> EnlargerError { EnlargerError(.modelInvalid, "node \"\(node.prefix(80))\": \(reason)") }
+func unsupported(_ node: String, _ reason: String) -> EnlargerError { EnlargerError(.modelUnsupported, "node \"\(node.prefix(80))\": \(reason)") }
+
+/// Weights that a convolution can be made of: four extents within the limits, so that no arithmetic on them overflows.
+func checkKernel(_ weights: TensorData, node: String) throws(EnlargerError) {
+    let s = weights.shape
+    guard s.count == 4, s[0] >= 1, s[1] >= 1, s[2] >= 1, s[3] >= 1, s[0] <= Limits.kernel, s[1] <= Limits.kernel,
+        s[2] <= Limits.channels, s[3] <= Limits.channels
+    else { throw invalid(node, "weights of shape \(s); kernels up to \(Limits.kernel) and \(Limits.channels) channels are read") }
+}

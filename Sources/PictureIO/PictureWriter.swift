@@ -1,0 +1,154 @@
+import CVips
+package import Tensors
+
+/// Encodes a picture from top to bottom as its rows arrive.
+///
+/// A thread of its own encodes; `writeRows` returns when the rows are copied and waits while that thread is more than
+/// `bufferedRows` behind. The file appears under its name only when `finish()` has succeeded; a writer that is dropped
+/// or cancelled leaves nothing.
+///
+/// Used by one thread at a time; it may move between threads.
+package final class PictureWriter: @unchecked Sendable {
+    package let format: PictureFormat
+    package let width: Int
+    package let height: Int
+    /// What the format cannot hold and so changes, a sentence each.
+    package let notes: [String]
+    /// An estimate of the bytes that this writer, libvips and the encoder hold: a few rows, or for WebP and AVIF the
+    /// whole picture.
+    package let encoderBytes: Int
+
+    private var vips: OpaquePointer?
+    private var file: OutputFile?
+    private let name: String
+    private let given: Samples
+    private let saved: Samples
+    private var rowsWritten = 0
+
+    private struct Samples: Equatable {
+        var bands: Int
+        var bits: Int
+    }
+
+    /// Starts a file.
+    /// - Parameters:
+    ///   - path: a file, or "-" for standard output.
+    ///   - format: nil takes it from the extension of `path`; PNG for standard output.
+    ///   - bits: 8 or 16, of the rows that `writeRows` is given.
+    ///   - colourChannels: 1 or 3.
+    ///   - metadataFrom: ICC profile, EXIF, XMP, IPTC and resolution come from there; the orientation becomes 1.
+    /// - Throws: `usage` for an unknown format, `outputFailed` for the rest.
+    package init(
+        path: String, format: PictureFormat? = nil, width: Int, height: Int, bits: Int, colourChannels: Int, hasAlpha: Bool,
+        metadataFrom reader: PictureReader? = nil, options: PictureWriterOptions = PictureWriterOptions()
+    ) throws(EnlargerError) {
+        precondition(width > 0 && height > 0 && (bits == 8 || bits == 16) && (colourChannels == 1 || colourChannels == 3))
+        guard let format = format ?? PictureFormat(path: path) ?? (path == "-" ? .png : nil), format.isWritable else {
+            throw EnlargerError(.usage, "\(path): pictures are written as png, jpg, webp, tiff or avif")
+        }
+        guard ev_can_write(format.shim) == 1 else {
+            throw EnlargerError(.outputFailed, "\(path): the installed libvips does not write \(format.name)")
+        }
+        guard max(width, height) <= format.longestSide else {
+            throw EnlargerError(
+                .outputFailed, "\(path): \(format.name) holds at most \(format.longestSide) pixels a side, not \(width) x \(height)")
+        }
+        let savedColours = format.holdsGrey ? colourChannels : 3
+        given = Samples(bands: colourChannels + (hasAlpha ? 1 : 0), bits: bits)
+        saved = Samples(bands: savedColours + (hasAlpha && format.holdsAlpha ? 1 : 0), bits: format.holds16Bits ? bits : 8)
+
+        var notes: [String] = []
+        if bits == 16 && format == .avif { notes.append("AVIF holds 12 bits a sample: 16 bits cut to 12") }
+        if saved.bits < bits { notes.append("\(format.name) holds 8 bits a sample: 16 bits rounded to 8") }
+        if hasAlpha && !format.holdsAlpha { notes.append("\(format.name) holds no alpha: flattened onto white") }
+        let dropProfile = reader.map { $0.info.hasProfile && $0.info.colourChannels != savedColours } ?? false
+        if dropProfile { notes.append("the ICC profile was for \(savedColours == 3 ? "grey" : "RGB") samples: dropped") }
+        self.notes = notes
+
+        let rowBytes = width * saved.bands * saved.bits / 8
+        let ringRows = min(max(4, (1 << 20) / rowBytes), 64)
+        encoderBytes = EncoderMemory.bytes(format: format, width: width, height: height, rowBytes: rowBytes, ringRows: ringRows)
+        let rawBytes = rowBytes.multipliedOrMax(by: height)
+        var shim = EVWriteOptions()
+        shim.format = format.shim
+        shim.width = Int32(width)
+        shim.height = Int32(height)
+        shim.bands = Int32(saved.bands)
+        shim.bits = Int32(saved.bits)
+        shim.quality = Int32(options.quality)
+        shim.lossless = options.lossless ? 1 : 0
+        shim.compression = Int32(options.pngCompression)
+        shim.tiff_compressed = options.tiffCompression == .none ? 0 : 1
+        // A classic TIFF ends at 4 GiB; half of that leaves room for samples that do not compress.
+        shim.bigtiff = rawBytes > 2_000_000_000 ? 1 : 0
+        shim.drop_profile = dropProfile ? 1 : 0
+        shim.swap_resolution = (reader?.info.orientation ?? 1) > 4 ? 1 : 0
+        shim.ring_rows = Int32(ringRows)
+
+        let file = try OutputFile(path: path, needsSeeking: format == .tiff)
+        guard let vips = ev_writer_open(file.descriptor, &shim, reader?.metadata) else {
+            throw EnlargerError(.outputFailed, "cannot write \(path): \(takeVipsError())")
+        }
+        self.vips = vips
+        name = file.name
+        self.file = file
+        self.format = format
+        self.width = width
+        self.height = height
+    }
+
+    deinit { cancel() }
+
+    /// Rows that may wait for the encoder, at most.
+    package static let bufferedRows = 64
+
+    /// Takes the next `count` rows: interleaved samples, colour first, then alpha, in native byte order.
+    /// - Throws: `outputFailed` once the encoder has failed (a full disk, say); nothing is left behind.
+    package func writeRows(_ rows: UnsafeRawBufferPointer, count: Int) throws(EnlargerError) {
+        let rowBytes = width * given.bands * given.bits / 8
+        precondition(count >= 0 && rowsWritten + count <= height && rows.count >= count * rowBytes, "too many rows, or too few bytes")
+        guard let vips else { throw EnlargerError(.outputFailed, "cannot write \(name): the writer is closed") }
+        guard count > 0, let start = rows.baseAddress else { return }
+        rowsWritten += count
+        guard given != saved else {
+            guard ev_writer_rows(vips, start, Int32(count)) == 0 else { throw failure() }
+            return
+        }
+        let converted = UnsafeMutableRawPointer.allocate(byteCount: width * saved.bands * saved.bits / 8, alignment: 16)
+        defer { converted.deallocate() }
+        for y in 0..<count {
+            ev_convert_samples(
+                start + y * rowBytes, Int32(given.bands), Int32(given.bits), converted, Int32(saved.bands), Int32(saved.bits), width)
+            guard ev_writer_rows(vips, converted, 1) == 0 else { throw failure() }
+        }
+    }
+
+    /// Waits for the encoder and gives the file its name.
+    /// - Throws: `outputFailed` when anything of it could not be written; nothing is left behind.
+    package func finish() throws(EnlargerError) {
+        guard let vips else { throw EnlargerError(.outputFailed, "cannot write \(name): the writer is closed") }
+        guard rowsWritten == height else {
+            cancel()
+            throw EnlargerError(.outputFailed, "\(name): \(rowsWritten) of \(height) rows were written")
+        }
+        guard ev_writer_finish(vips) == 0 else { throw failure() }
+        ev_writer_close(vips)
+        self.vips = nil
+        defer { file = nil }
+        try file!.commit()
+    }
+
+    /// Stops and removes what was written. Harmless after `finish()`.
+    package func cancel() {
+        if let vips { ev_writer_close(vips) }
+        vips = nil
+        file = nil
+    }
+
+    private func failure() -> EnlargerError {
+        _ = ev_writer_finish(vips!)
+        let reason = String(cString: ev_writer_error(vips!))
+        cancel()
+        return EnlargerError(.outputFailed, "cannot write \(name): \(reason.isEmpty ? "the encoder stopped" : reason)")
+    }
+}

@@ -1,0 +1,15 @@
+/// How pictures are encoded.
+package struct PictureWriterOptions: Sendable, Equatable {
+    package enum TIFFCompression: Sendable { case none, deflate }
+
+    /// 1...100, for JPEG, WebP and AVIF. Default 92, at which JPEG keeps full chroma.
+    package var quality = 92
+    /// For WebP and AVIF. Default false.
+    package var lossless = false
+    /// 0...9, zlib's level. Default 6.
+    package var pngCompression = 6
+    /// Default deflate, with horizontal differences.
+    package var tiffCompression = TIFFCompression.deflate
+
+    package init() {}
+}
