@@ -1,1 +1,12 @@
+#define _GNU_SOURCE
 #include "CSystem.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+int es_processor_count(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (int)online : 1;
+}

@@ -9,7 +9,7 @@ package struct Planner: Sendable {
     private let rowLags: [Int]
     private let columnLags: [Int]
     private let tiled: [Bool]
-    private let weightsBytes: Int
+    package let weightsBytes: Int
 
     package init(graph: NetworkGraph, costs: any DeviceCosts, picture: PictureBytes = .none) {
         self.graph = graph

@@ -1,0 +1,34 @@
+package import NetworkGraph
+package import Tensors
+
+/// A network with its weights packed for the processor: made once, shared by any number of runs.
+///
+/// Weights keep their stored width (8 or 16 bits) where Winograd reads them; the small rest is float32.
+package final class CPUNetwork: Sendable {
+    package let graph: NetworkGraph
+    package let device: CPUDevice
+    private let arena: Arena
+    /// Byte offset of each node's constants in the arena.
+    private let offsets: [Int]
+
+    /// Packs all weights. Takes `device.weightsBytes(graph)` bytes.
+    /// - Throws: `allocationFailed`.
+    package init(graph: NetworkGraph, device: CPUDevice) throws(EnlargerError) {
+        self.graph = graph
+        self.device = device
+        let arena = try Arena(byteCount: device.weightsBytes(graph))
+        var offsets: [Int] = [], end = 0
+        for (n, node) in graph.nodes.enumerated() {
+            let layout = PackedNode.Layout(node.operation, channels: graph.channels[n])
+            offsets.append(end)
+            PackedNode(base: arena.base + end, layout: layout).fill(node.operation, channels: graph.channels[n])
+            end += layout.byteCount
+        }
+        self.arena = arena
+        self.offsets = offsets
+    }
+
+    func packed(_ node: Int) -> PackedNode {
+        PackedNode(base: arena.base + offsets[node], layout: .init(graph.nodes[node].operation, channels: graph.channels[node]))
+    }
+}

@@ -1,0 +1,36 @@
+/// A row of a map as the outside sees it: channel by channel.
+package struct RowView {
+    let base: UnsafeMutablePointer<Float>
+    let isPlanar: Bool
+    let blockStride: Int
+    /// Index of the first column that is the caller's.
+    let firstColumn: Int
+    /// Columns that are the caller's.
+    package let count: Int
+
+    /// The columns of one channel, when the row is planar (maps of at most 4 channels are).
+    package func plane(_ channel: Int) -> UnsafeMutablePointer<Float> {
+        precondition(isPlanar)
+        return base + channel * blockStride + firstColumn
+    }
+
+    /// Copies one channel out; works for every layout.
+    package func copy(channel: Int, to target: UnsafeMutablePointer<Float>) {
+        if isPlanar {
+            target.update(from: plane(channel), count: count)
+        } else {
+            let source = base + channel / 16 * blockStride + firstColumn * 16 + channel % 16
+            for x in 0..<count { target[x] = source[16 * x] }
+        }
+    }
+
+    /// Copies one channel in; works for every layout.
+    package func fill(channel: Int, from source: UnsafePointer<Float>) {
+        if isPlanar {
+            plane(channel).update(from: source, count: count)
+        } else {
+            let target = base + channel / 16 * blockStride + firstColumn * 16 + channel % 16
+            for x in 0..<count { target[16 * x] = source[x] }
+        }
+    }
+}

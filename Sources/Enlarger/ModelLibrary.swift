@@ -1,0 +1,79 @@
+import Glibc
+package import Tensors
+
+/// Finds model files by name: in the folders given, in ENLARGE_MODELS, in the user's data folder, beside the program.
+package struct ModelLibrary: Sendable {
+    package let folders: [String]
+    static let extensions = ["safetensors", "pb"]
+
+    package init(extraFolders: [String] = []) {
+        func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } }
+        var folders = extraFolders
+        folders += variable("ENLARGE_MODELS")?.split(separator: ":").map(String.init) ?? []
+        folders.append(ModelLibrary.userFolder)
+        if let program = ModelLibrary.programFolder {
+            folders += [program + "/models", program + "/../share/enlarger/models"]
+        }
+        self.folders = folders
+    }
+
+    /// Where `models fetch` installs.
+    package static var userFolder: String {
+        func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } }
+        return (variable("XDG_DATA_HOME") ?? (variable("HOME") ?? ".") + "/.local/share") + "/enlarger/models"
+    }
+
+    private static var programFolder: String? {
+        var path = [CChar](repeating: 0, count: 4096)
+        let length = readlink("/proc/self/exe", &path, path.count - 1)
+        guard length > 0 else { return nil }
+        let program = String(decoding: path[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return program.lastIndex(of: "/").map { String(program[..<$0]) }
+    }
+
+    /// The file that `name` means: a path, a name (`lite-x3`, `EDSR_x3`), or a name without its scale (`lite`).
+    /// - Throws: `modelNotFound` with the places searched.
+    package func path(for name: String, scale: Int?) throws(EnlargerError) -> String {
+        let looksLikeFile = name.contains("/") || ModelLibrary.extensions.contains { name.hasSuffix("." + $0) }
+        if looksLikeFile || (access(name, R_OK) == 0 && !isFolder(name)) {
+            if access(name, F_OK) == 0 { return name }
+            if name.contains("/") { throw EnlargerError(.modelNotFound, "model \(name): \(String(cString: strerror(errno)))") }
+        }
+        var names = [name]
+        let s = scale ?? 2
+        if !looksLikeFile { names += ["\(name)-x\(s)", "\(name)_x\(s)"] }
+        for folder in folders {
+            for candidate in names {
+                for file in looksLikeFile ? [candidate] : ModelLibrary.extensions.map({ "\(candidate).\($0)" }) {
+                    let path = "\(folder)/\(file)"
+                    if access(path, R_OK) == 0 { return path }
+                }
+            }
+        }
+        throw EnlargerError(.modelNotFound, "model \(name)\(scale.map { " for x\($0)" } ?? "") was not found in \(folders.joined(separator: ", "))")
+    }
+
+    /// All model files of the folders, the first of each name.
+    package func list() -> [(name: String, path: String)] {
+        var found: [(name: String, path: String)] = [], seen: Set<String> = []
+        for folder in folders {
+            guard let directory = opendir(folder) else { continue }
+            defer { closedir(directory) }
+            var names: [String] = []
+            while let entry = readdir(directory) {
+                names.append(withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } })
+            }
+            for file in names.sorted() {
+                guard let kind = ModelLibrary.extensions.first(where: { file.hasSuffix("." + $0) }) else { continue }
+                let name = String(file.dropLast(kind.count + 1))
+                if seen.insert(name).inserted { found.append((name, "\(folder)/\(file)")) }
+            }
+        }
+        return found
+    }
+
+    private func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+}

@@ -1,0 +1,29 @@
+/// How pictures are enlarged. Command-line flags and service settings map onto this and nowhere else.
+public struct UpscaleOptions: Sendable, Equatable {
+    /// Device to run on. `auto` is the best there is.
+    public enum Device: Sendable, Equatable { case auto, cpu, vulkan(index: Int) }
+    /// Arithmetic. `auto` is fp32 on the CPU.
+    public enum Precision: String, Sendable { case auto, fp32, bf16, fp16 }
+    /// How the colour planes of a luma-only network are enlarged. `bilinear` reproduces OpenCV.
+    public enum Chroma: String, Sendable { case bicubic, bilinear }
+
+    /// A shipped or fetched model's name (`lite-x3`; `lite` takes the scale's), or a file. Default: `lite`.
+    public var model = "lite"
+    /// Enlargement; nil: the model's own (the largest of several), 2 for a name without one.
+    public var scale: Int?
+    /// Hard cap on planned bytes; nil: none.
+    public var memory: Int?
+    public var device = Device.auto
+    public var precision = Precision.auto
+    /// nil: as many as the process may use.
+    public var threads: Int?
+    public var chroma = Chroma.bicubic
+    /// Averages the network over the eight orientations of the picture.
+    public var testTimeAugmentation = false
+    /// File type by its extension ("png", "jpg", "webp", "tiff", "avif"); nil: the output's, or the input's.
+    public var format: String?
+    /// Folders searched for models before all others.
+    public var modelFolders: [String] = []
+
+    public init() {}
+}

@@ -1,0 +1,155 @@
+import CKernels
+package import CPUBackend
+import ModelFormats
+package import NetworkGraph
+import PictureIO
+package import StreamPlanner
+public import Tensors
+
+/// What an upscaled picture took.
+public struct UpscaleResult: Sendable {
+    public var input: String
+    public var output: String
+    public var model: String
+    public var scale: Int
+    public var device: String
+    public var precision: String
+    /// Of the result.
+    public var width: Int
+    public var height: Int
+    public var seconds: Double
+    public var plannedBytes: Int
+    /// What the user should know: a profile that was converted, a codec that holds the whole picture, ...
+    public var notes: [String]
+}
+
+/// Enlarges pictures with one model and one set of options. Weights are loaded once; one picture runs at a time.
+///
+/// ```swift
+/// var options = UpscaleOptions()
+/// options.scale = 3
+/// options.memory = 256 << 20
+/// let upscaler = try Upscaler(options: options)
+/// try upscaler.upscale("in.jpg", to: "out.png")
+/// ```
+public final class Upscaler {
+    public let options: UpscaleOptions
+    package let model: Model
+    package let modelName: String
+    public let scale: Int
+    package let device: CPUDevice
+    package let pool: ThreadPool
+    private var prepared: (kind: PictureKind, graph: PictureGraph, network: CPUNetwork)?
+
+    /// Finds and reads the model, and picks the device.
+    /// - Throws: `EnlargerError` with `modelNotFound`, `modelInvalid`, `modelUnsupported`, `usage` (scale) or `noDevice`.
+    public convenience init(options: UpscaleOptions = .init()) throws(EnlargerError) {
+        let path = try ModelLibrary(extraFolders: options.modelFolders).path(for: options.model, scale: options.scale)
+        try self.init(model: ModelFile.load(path: path), name: Upscaler.name(ofFile: path), options: options)
+    }
+
+    package init(model: Model, name: String, options: UpscaleOptions) throws(EnlargerError) {
+        self.model = model
+        self.options = options
+        modelName = name
+        scale = options.scale ?? model.scales.max()!
+        guard model.scales.contains(scale) else {
+            throw EnlargerError(.usage, "\(name) enlarges \(model.scales.sorted().map { "x\($0)" }.joined(separator: ", ")), not x\(scale)")
+        }
+        guard !options.testTimeAugmentation else {
+            throw EnlargerError(.usage, "-x: test-time augmentation is not available yet")
+        }
+        device = try CPUDevice.chosen(options)
+        pool = ThreadPool(threads: device.threads)
+    }
+
+    static func name(ofFile path: String) -> String {
+        let file = path.split(separator: "/").last.map(String.init) ?? path
+        return file.split(separator: ".").dropLast().joined(separator: ".")
+    }
+
+    public var precision: String { device.usesBFloat16 ? "bf16" : "fp32" }
+
+    /// The plan for pictures of a size, without running anything.
+    /// - Throws: `doesNotFit` with the bytes it would take.
+    package func plan(width: Int, height: Int, kind: PictureKind = .init(colourChannels: 3, hasAlpha: false), bits: Int = 8) throws(EnlargerError) -> (plan: Plan, minimumBytes: Int) {
+        let planner = try planner(width: width, kind: kind, bits: bits)
+        return (try planner.plan(width: width, height: height, budget: options.memory), planner.minimumBytes(width: width, height: height))
+    }
+
+    package func planner(width: Int, kind: PictureKind, bits: Int) throws(EnlargerError) -> Planner {
+        let graph = try pictureGraph(kind)
+        let pixel = kind.channels * bits / 8
+        return Planner(
+            graph: graph.graph, costs: device,
+            picture: PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width)))
+    }
+
+    private func pictureGraph(_ kind: PictureKind) throws(EnlargerError) -> PictureGraph {
+        if let prepared, prepared.kind == kind { return prepared.graph }
+        return try PictureGraph(model: model, scale: scale, kind: kind, chroma: options.chroma == .bilinear ? .bilinear : .bicubic)
+    }
+
+    /// The network with its weights packed; kept while pictures of one kind follow each other.
+    func prepare(_ kind: PictureKind) throws(EnlargerError) -> (graph: PictureGraph, network: CPUNetwork) {
+        if let prepared, prepared.kind == kind { return (prepared.graph, prepared.network) }
+        prepared = nil  // the old weights go before new ones come: never two in memory
+        let graph = try pictureGraph(kind)
+        let network = try CPUNetwork(graph: graph.graph, device: device)
+        prepared = (kind, graph, network)
+        return (graph, network)
+    }
+
+    /// Enlarges one picture file.
+    ///
+    /// - Parameters:
+    ///   - input: a path, or "-" for standard input.
+    ///   - output: a path, or "-" for standard output. It appears when it is complete, or not at all.
+    ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
+    /// - Throws: `EnlargerError`; nothing is left behind then.
+    @discardableResult
+    public func upscale(_ input: String, to output: String, progress: ((Double) throws -> Void)? = nil) throws -> UpscaleResult {
+        let clock = ContinuousClock(), start = clock.now
+        let reader = try PictureReader(path: input, limits: PictureLimits())
+        let info = reader.info
+        let kind = PictureKind(colourChannels: info.colourChannels, hasAlpha: info.hasAlpha)
+        let planner = try planner(width: info.width, kind: kind, bits: info.bits)
+        let plan = try planner.plan(width: info.width, height: info.height, budget: options.memory)
+        let (graph, network) = try prepare(kind)
+        let format = try options.format.map { name throws(EnlargerError) in
+            guard let format = PictureFormat(name: name) else { throw EnlargerError(.usage, "\(name) is not a picture format") }
+            return format
+        }
+        let writer = try PictureWriter(
+            path: output, format: format, width: scale * info.width, height: scale * info.height, bits: info.bits,
+            colourChannels: info.colourChannels, hasAlpha: info.hasAlpha, metadataFrom: reader)
+        let run = try PictureRun(
+            graph: graph, run: CPURun(network: network, plan: plan, pool: pool), bits: info.bits,
+            source: { target, row, count in try reader.readRows(into: target, from: row, count: count) },
+            sink: { rows, count in try writer.writeRows(rows, count: count) })
+        do {
+            try run.execute(progress: progress)
+            try writer.finish()
+        } catch {
+            writer.cancel()
+            throw error
+        }
+        let elapsed = start.duration(to: clock.now)
+        return UpscaleResult(
+            input: input, output: output, model: modelName, scale: scale, device: "cpu", precision: precision,
+            width: scale * info.width, height: scale * info.height,
+            seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18, plannedBytes: plan.plannedBytes,
+            notes: info.notes + writer.notes + (plan.strips.count > 1 ? ["\(plan.strips.count) vertical strips: input and result pass through temporary files"] : []))
+    }
+}
+
+extension CPUDevice {
+    static func chosen(_ options: UpscaleOptions) throws(EnlargerError) -> CPUDevice {
+        if case .vulkan = options.device { throw EnlargerError(.noDevice, "no Vulkan device: this version runs on the CPU") }
+        switch options.precision {
+        case .fp16: throw EnlargerError(.usage, "fp16 is for GPUs; the CPU has fp32 and bf16")
+        case .bf16: return try CPUDevice(threads: options.threads, usesBFloat16: true)
+        case .auto, .fp32: return try CPUDevice(threads: options.threads)
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import Enlarger
+import Tensors
+
+/// The flags that several commands share, and how they become `UpscaleOptions`.
+enum SharedFlags {
+    static let withValue = [
+        "-m": "--model", "--model": "--model", "-s": "--scale", "--scale": "--scale", "--memory": "--memory", "--device": "--device",
+        "--precision": "--precision", "-j": "--threads", "--threads": "--threads", "--models": "--models", "--size": "--size",
+    ]
+    static let alone = ["--json": "--json", "-q": "--quiet", "--quiet": "--quiet", "-v": "--verbose", "--verbose": "--verbose", "-h": "--help", "--help": "--help"]
+
+    static func options(_ arguments: Arguments) throws(EnlargerError) -> UpscaleOptions {
+        var options = UpscaleOptions()
+        if let model = arguments.value("--model") { options.model = model }
+        if let scale = try arguments.integer("--scale", in: 2...8) {
+            guard [2, 3, 4, 8].contains(scale) else { throw EnlargerError(.usage, "--scale \(scale): 2, 3, 4 or 8 are possible") }
+            options.scale = scale
+        }
+        options.memory = try arguments.bytes("--memory")
+        options.threads = try arguments.integer("--threads", in: 1...256)
+        if let folders = arguments.value("--models") { options.modelFolders = folders.split(separator: ":").map(String.init) }
+        if let text = arguments.value("--precision") {
+            guard let precision = UpscaleOptions.Precision(rawValue: text) else { throw EnlargerError(.usage, "--precision \(text): auto, fp32, bf16 or fp16 are possible") }
+            options.precision = precision
+        }
+        if let text = arguments.value("--device") { options.device = try device(text) }
+        return options
+    }
+
+    private static func device(_ text: String) throws(EnlargerError) -> UpscaleOptions.Device {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        switch parts[0] {
+        case "auto" where parts.count == 1: return .auto
+        case "cpu" where parts.count == 1: return .cpu
+        case "vulkan" where parts.count == 1: return .vulkan(index: 0)
+        case "vulkan" where parts.count == 2:
+            if let index = Int(parts[1]), index >= 0 { return .vulkan(index: index) }
+        default: break
+        }
+        throw EnlargerError(.usage, "--device \(text): auto, cpu, vulkan or vulkan:N are possible")
+    }
+}
+
+/// Exit statuses of the command; part of its contract.
+enum ExitStatus {
+    static let done: Int32 = 0, pictureFailed: Int32 = 1, usage: Int32 = 2, doesNotFit: Int32 = 3, noDevice: Int32 = 4
+
+    static func of(_ error: EnlargerError) -> Int32 {
+        switch error.code {
+        case .usage, .modelNotFound, .modelInvalid, .modelUnsupported: usage
+        case .doesNotFit: doesNotFit
+        case .noDevice: noDevice
+        default: pictureFailed
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import Enlarger
+import Tensors
+
+enum PlanCommand {
+    static func run(_ words: [String]) throws -> Int32 {
+        let arguments = try Arguments(words, withValue: SharedFlags.withValue, alone: SharedFlags.alone.merging(["--alpha": "--alpha"]) { a, _ in a })
+        guard arguments.positional.isEmpty else { throw EnlargerError(.usage, "plan takes no picture; --size WxH says how large it is") }
+        guard let size = try arguments.size("--size") else { throw EnlargerError(.usage, "plan needs --size WxH") }
+        let console = Console(isJSON: arguments.has("--json"), isQuiet: arguments.has("--quiet"))
+        let upscaler = try Upscaler(options: SharedFlags.options(arguments))
+        let kind = PictureKind(colourChannels: 3, hasAlpha: arguments.has("--alpha"))
+        let planner = try upscaler.planner(width: size.width, kind: kind, bits: 8)
+        guard size.width <= 1 << 24, size.height <= 1 << 24 else { throw EnlargerError(.usage, "--size: sides of at most \(1 << 24) are possible") }
+        let minimum = planner.minimumBytes(width: size.width, height: size.height)
+        do throws(EnlargerError) {
+            let plan = try planner.plan(width: size.width, height: size.height, budget: upscaler.options.memory)
+            console.json([
+                ("fits", .boolean(true)), ("planned_bytes", .integer(plan.plannedBytes)), ("minimum_bytes", .integer(minimum)),
+                ("weights_bytes", .integer(plan.weightsBytes)), ("activation_bytes", .integer(plan.activationBytes)),
+                ("scratch_bytes", .integer(plan.scratchBytes)), ("io_bytes", .integer(plan.ioBytes)), ("band_rows", .integer(plan.bandRows)),
+                ("strips", .integer(plan.strips.count)), ("expected_seconds", .number(plan.seconds)),
+            ])
+            console.say(
+                """
+                \(upscaler.modelName) x\(upscaler.scale) on \(size.width) x \(size.height), \(upscaler.deviceDescription)
+                  planned     \(mebibytes(plan.plannedBytes)) (at least \(mebibytes(minimum)) is needed)
+                  weights     \(mebibytes(plan.weightsBytes))
+                  activations \(mebibytes(plan.activationBytes))
+                  scratch     \(mebibytes(plan.scratchBytes))
+                  pictures    \(mebibytes(plan.ioBytes))
+                  bands of \(plan.bandRows) rows, \(plan.strips.count == 1 ? "full width" : "\(plan.strips.count) vertical strips"), about \(seconds(plan.seconds))
+                """)
+            return ExitStatus.done
+        } catch {
+            guard error.code == .doesNotFit else { throw error }
+            console.json([("fits", .boolean(false)), ("minimum_bytes", .integer(minimum)), ("weights_bytes", .integer(planner.weightsBytes))])
+            console.error(error)
+            return ExitStatus.doesNotFit
+        }
+    }
+}

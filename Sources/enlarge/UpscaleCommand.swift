@@ -1,0 +1,78 @@
+import Enlarger
+import Glibc
+import PictureIO
+import Tensors
+
+enum UpscaleCommand {
+    static func run(_ words: [String]) throws -> Int32 {
+        let arguments = try Arguments(
+            words,
+            withValue: SharedFlags.withValue.merging(
+                ["-o": "--output", "--output": "--output", "-f": "--format", "--format": "--format", "--chroma": "--chroma"]) { a, _ in a },
+            alone: SharedFlags.alone.merging(
+                ["-r": "--recursive", "--recursive": "--recursive", "--skip-existing": "--skip-existing", "-x": "--tta"]) { a, _ in a })
+        if arguments.has("--help") {
+            print(Command.usage)
+            return ExitStatus.done
+        }
+        var options = try SharedFlags.options(arguments)
+        options.testTimeAugmentation = arguments.has("--tta")
+        if let text = arguments.value("--chroma") {
+            guard let chroma = UpscaleOptions.Chroma(rawValue: text) else { throw EnlargerError(.usage, "--chroma \(text): bicubic or bilinear are possible") }
+            options.chroma = chroma
+        }
+        if let name = arguments.value("--format") {
+            guard let format = PictureFormat(name: name) else { throw EnlargerError(.usage, "--format \(name): png, jpg, webp, tiff or avif are possible") }
+            guard PictureFormat.available.contains(format) else { throw EnlargerError(.usage, "--format \(name): the installed libvips cannot write it") }
+            options.format = name
+        }
+        guard !arguments.positional.isEmpty else { throw EnlargerError(.usage, "no picture was named; enlarge --help shows the usage") }
+
+        var console = Console(isJSON: arguments.has("--json"), isQuiet: arguments.has("--quiet"))
+        console.standardOutputIsTaken = arguments.value("--output") == "-" || (arguments.value("--output") == nil && arguments.positional.contains("-"))
+        Command.removeTemporariesOnSignals()
+
+        let upscaler = try Upscaler(options: options)
+        if arguments.has("--verbose") { console.note("model \(upscaler.modelName), \(upscaler.deviceDescription)") }
+        let inputs = try InputList(
+            arguments.positional, isRecursive: arguments.has("--recursive"), ignoringSuffix: arguments.value("--output") == nil ? "_x\(upscaler.scale)" : nil)
+        let naming = try OutputNaming(
+            output: arguments.value("--output"), format: options.format, scale: upscaler.scale, hasSeveralInputs: inputs.pictures.count > 1 || inputs.hasFolder)
+        if inputs.pictures.isEmpty { throw EnlargerError(.pictureNotFound, "no pictures in \(arguments.positional.joined(separator: ", "))") }
+
+        var status = ExitStatus.done
+        for (number, picture) in inputs.pictures.enumerated() {
+            do {
+                let output = try naming.output(for: picture)
+                if arguments.has("--skip-existing"), output != "-", access(output, F_OK) == 0 {
+                    console.say("\(picture.path): \(output) exists, skipped")
+                    continue
+                }
+                let label = inputs.pictures.count > 1 ? "\(number + 1)/\(inputs.pictures.count) \(picture.path)" : picture.path
+                let bar = ProgressBar(label: label, isQuiet: console.isQuiet)
+                let result: UpscaleResult
+                do {
+                    result = try upscaler.upscale(picture.path, to: output) { bar.update($0) }
+                    bar.clear()
+                } catch {
+                    bar.clear()
+                    throw error
+                }
+                for note in result.notes { console.note("\(picture.path): \(note)") }
+                let peak = processPeakBytes()
+                console.say("\(result.input) -> \(result.output): \(result.width) x \(result.height), \(result.model), \(seconds(result.seconds)), planned \(mebibytes(result.plannedBytes)), process peak \(mebibytes(peak))")
+                console.json([
+                    ("input", .string(result.input)), ("output", .string(result.output)), ("model", .string(result.model)), ("scale", .integer(result.scale)),
+                    ("device", .string(result.device)), ("precision", .string(result.precision)), ("width", .integer(result.width)),
+                    ("height", .integer(result.height)), ("seconds", .number(result.seconds)), ("planned_bytes", .integer(result.plannedBytes)),
+                    ("process_peak_bytes", .integer(peak)),
+                ])
+            } catch let error as EnlargerError {
+                console.error(error, input: picture.path)
+                // One picture alone: its own reason is the status. Of several, the others go on.
+                status = inputs.pictures.count == 1 ? ExitStatus.of(error) : ExitStatus.pictureFailed
+            }
+        }
+        return status
+    }
+}
