@@ -1,4 +1,5 @@
 package import NetworkGraph
+import StreamPlanner
 package import Tensors
 
 /// What a picture's samples are.
@@ -45,7 +46,15 @@ package struct PictureGraph: Sendable {
         hasChroma = model.processing.channels == .luma && kind.colourChannels == 3
         let extra = (hasChroma ? 2 : 0) + (kind.hasAlpha ? 1 : 0)
         guard extra > 0 else {
-            graph = try network.pruned(to: [output])
+            let pruned = try network.pruned(to: [output])
+            // Pixels are made from planes.
+            guard !pruned.isPlanar(pruned.outputs[0].node) else {
+                graph = pruned
+                return
+            }
+            graph = try NetworkGraph(
+                nodes: pruned.nodes + [.init("planes", .slice(0..<expected), inputs: [pruned.outputs[0].node])],
+                outputs: [.init(name: "planes", node: pruned.nodes.count)])
             return
         }
         let n = networkChannels

@@ -117,7 +117,7 @@ public final class Upscaler {
         let plan = try planner.plan(width: info.width, height: info.height, budget: options.memory)
         let (graph, network) = try prepare(kind)
         let format = try options.format.map { name throws(EnlargerError) in
-            guard let format = PictureFormat(name: name) else { throw EnlargerError(.usage, "\(name) is not a picture format") }
+            guard let format = PictureFormat(path: "x." + name) else { throw EnlargerError(.usage, "\(name) is not a picture format") }
             return format
         }
         let writer = try PictureWriter(

@@ -1,3 +1,5 @@
+package import NetworkGraph
+
 /// How a network runs on a picture of one size, and every byte that it takes. A pure value.
 package struct Plan: Sendable, Equatable {
     /// Rows of one layout: float32, `floats` long from start to start of a channel block's end, all pads included.
@@ -39,4 +41,16 @@ package struct Plan: Sendable, Equatable {
 
     /// Everything the run allocates.
     package var plannedBytes: Int { weightsBytes + activationBytes + scratchBytes + ioBytes }
+}
+
+extension NetworkGraph {
+    /// Whether the rows of a node are planar. Maps of few channels are, to save the padding to 16; what a convolution
+    /// stores is not, since its kernels store 16 channels at once, and elementwise operations keep their input's layout.
+    package func isPlanar(_ node: Int) -> Bool {
+        switch nodes[node].operation {
+        case .convolution, .transposedConvolution: false
+        case .activation, .affine: isPlanar(nodes[node].inputs[0])
+        default: channels[node] <= 4
+        }
+    }
 }

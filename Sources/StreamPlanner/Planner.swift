@@ -91,7 +91,8 @@ package struct Planner: Sendable {
         var rowClasses: [Plan.RowClass] = []
         var classOfNode: [Int] = []
         for n in graph.nodes.indices {
-            let rowClass = Planner.rowClass(channels: graph.channels[n], scale: graph.scales[n], width: widest, pad: pad)
+            let rowClass = Planner.rowClass(
+                channels: graph.channels[n], isPlanar: graph.isPlanar(n), scale: graph.scales[n], width: widest, pad: pad)
             if let known = rowClasses.firstIndex(of: rowClass) {
                 classOfNode.append(known)
             } else {
@@ -135,9 +136,8 @@ package struct Planner: Sendable {
         return pad
     }
 
-    static func rowClass(channels: Int, scale: Int, width: Int, pad: Int) -> Plan.RowClass {
+    static func rowClass(channels: Int, isPlanar: Bool, scale: Int, width: Int, pad: Int) -> Plan.RowClass {
         let columns = scale * width + 2 * pad
-        let isPlanar = channels <= 4
         // Planes start on cache lines; a few lines between rows keep equal columns of neighbouring rows out of one cache set.
         let blockStride = isPlanar ? (columns + 15) / 16 * 16 : columns * 16
         let blocks = isPlanar ? channels : (channels + 15) / 16

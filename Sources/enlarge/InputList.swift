@@ -41,7 +41,7 @@ struct InputList {
             let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)", relative = below.isEmpty ? name : "\(below)/\(name)"
             if isFolder(path) {
                 if isRecursive { addFolder(path, below: relative, isRecursive, suffix) }
-            } else if let dot = name.lastIndex(of: "."), PictureFormat.isPictureExtension(String(name[name.index(after: dot)...])) {
+            } else if let dot = name.lastIndex(of: "."), PictureFormat(path: name) != nil {
                 if let suffix, name[..<dot].hasSuffix(suffix) { continue }
                 pictures.append(Picture(path: path, relative: relative))
             }
@@ -99,7 +99,7 @@ struct OutputNaming {
         let fileExtension: String
         if let format {
             fileExtension = format
-        } else if let ownExtension, let own = PictureFormat(name: ownExtension), PictureFormat.available.contains(own) {
+        } else if let ownExtension, let own = PictureFormat(path: "x." + ownExtension), PictureFormat.available.contains(own) {
             fileExtension = ownExtension
         } else {
             fileExtension = "png"

@@ -1,4 +1,5 @@
 import Enlarger
+import StreamPlanner
 import Tensors
 
 enum PlanCommand {
