@@ -35,13 +35,14 @@ typedef struct {
     float residual_scale;
 } ek_epilogue;
 
-/// A k x k convolution, stride 1, any channels, direct. Output blocked.
+/// A k x k convolution, stride 1, any channels, direct. Output blocked. The residual has the output's columns and is blocked.
 typedef struct {
     ek_map in;               ///< in.rows[i], i in 0 ..< rows + dilation*(kh-1): input row (first output row - pad_top + i)
-    ek_map out;              ///< out.rows[i]: output row i; blocked
+    ek_map out;              ///< out.rows[i]: output row i; blocked; NULL: dropped
     int rows;                ///< output rows
     int col0, col1;          ///< output columns [col0, col1) to compute and store; nothing outside is written
-    int kh, kw, dilation, pad_left;
+    int kh, kw, dilation;
+    int pad_left;            ///< tap column t of output column c is input column c - pad_left + t * dilation
     const float *weights;    ///< float[ceil(Cout/16)][kh][kw][Cin][16]
     ek_epilogue epilogue;
 } ek_direct;
@@ -63,7 +64,7 @@ typedef struct {
     enum ek_element element;
     float step;              ///< EK_U8: value = (q + zero) * step
     int32_t zero;
-    int bf16;                ///< 1: products in bf16 with fp32 sums (EK_AVX512_BF16 only)
+    int bf16;                ///< 1: products in bf16 with fp32 sums (EK_AVX512_BF16; others compute in fp32, without speed)
     ek_epilogue epilogue;
 } ek_winograd;
 
@@ -83,9 +84,10 @@ int ek_winograd_tasks(const ek_winograd *p, int threads, int stage);
 /// `thread` in 0 ..< threads picks the private scratch.
 void ek_winograd_task(const ek_winograd *p, enum ek_isa isa, void *scratch, int threads, int stage, int task, int thread);
 
-/// Transposed convolution; see NetworkGraph's TransposedConvolution. out.rows[i] is output row out_row0 + i (blocked);
+/// Transposed convolution; see NetworkGraph's TransposedConvolution. out.rows[i] is output row out_row0 + i (blocked; NULL: dropped);
 /// in.rows[i] is input row in_row0 + i, zero rows outside the picture included. Output columns [col0, col1) (pads included) of rows
 /// [row0, row1) of `out`; output column c stands over picture column c - out_pad + out_x0, input likewise.
+/// Every column of the input that a tap falls on must exist: pads of ceil((k - 1) / stride) columns suffice.
 typedef struct {
     ek_map in, out;
     int out_row0, in_row0;
@@ -110,12 +112,26 @@ void ek_copy_channels(ek_map in, int c0, ek_map out, int d0, int n, int rows, in
 void ek_depth_to_space(ek_map in, ek_map out, int s, int order, int rows, int col0, int col1, int in_pad, int out_pad);
 /// Resize by s, half-pixel centres, edges repeated. method 0 nearest, 1 bilinear, 2 bicubic (Keys, a = -0.5).
 /// in.rows[i] is picture row clamp(in_row0 + i) as the caller arranged (edge rows repeated by pointer); output rows are picture rows
-/// out_row0 + i. Columns: output picture column x in [x0, x1); input columns are clamped to [0, width).
+/// out_row0 + i; out.rows[i] NULL: dropped. Layouts may differ. Rows and columns without weight are not read. Columns: output picture column x in [x0, x1); input columns are clamped to [0, width).
 /// in column = x_in - in_x0 + in_pad, out column = x - out_x0 + out_pad.
 typedef struct {
     ek_map in, out;
     int method, s, out_row0, in_row0, rows, x0, x1, width, in_x0, in_pad, out_x0, out_pad;
 } ek_resize;
 void ek_resize_run(const ek_resize *p, int row0, int row1);
+
+/// plane[k][x] = (p - mean[k]) * scale, p being channel source_channel[k] of pixel x on a scale of 0...255 (16 bits: v / 257).
+/// `pixels`: `width` pixels of pixel_channels interleaved channels of 8 or 16 bits. mean NULL: zeros.
+void ek_pixels_to_planes(
+    const void *pixels, int bits, int pixel_channels, const int *source_channel, int n, const float *mean, float scale,
+    float *const *planes, int width);
+/// The reverse: plane * inverse_scale + mean, rounded half to even and saturated. Channels that are no target stay.
+/// *bad becomes 1 when any value is NaN or infinite, and is left alone otherwise.
+void ek_planes_to_pixels(
+    const float *const *planes, int n, const float *mean, float inverse_scale, void *pixels, int bits, int pixel_channels,
+    const int *target_channel, int width, int *bad);
+/// Full-range YCrCb on 0...255 as OpenCV's COLOR_RGB2YCrCb and back, in floats that are not rounded. In place is allowed.
+void ek_rgb_to_ycc(const float *r, const float *g, const float *b, float *y, float *cr, float *cb, int n);
+void ek_ycc_to_rgb(const float *y, const float *cr, const float *cb, float *r, float *g, float *b, int n);
 
 #endif

@@ -1,0 +1,83 @@
+// Enlarging by a whole factor: down the columns into a short buffer, then along the row.
+#include "elementwise.h"
+
+enum { TAPS = 4, CHUNK = 60 };
+
+/// Weights of four neighbours of an output position; neighbour 1 is `base`. Depends on the position modulo s alone.
+struct taps {
+    int base;
+    float weight[TAPS];
+};
+
+static double keys(double d) {
+    const double a = -0.5, x = d < 0 ? -d : d;
+    if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+    return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
+}
+
+static int floor_divided(int x, int s) { return x >= 0 ? x / s : -((-x + s - 1) / s); }
+
+static struct taps taps_at(int method, int s, int position) {
+    struct taps t = {floor_divided(position, s), {0, 1, 0, 0}};
+    if (method == 0) return t;
+    double f = (2.0 * (position - t.base * s) + 1 - s) / (2.0 * s);
+    if (f < 0) f += 1, t.base -= 1;
+    for (int i = 0; i < TAPS; i++) {
+        const double d = f - (i - 1), tent = 1 - (d < 0 ? -d : d);
+        t.weight[i] = (float)(method == 2 ? keys(d) : tent > 0 ? tent : 0);
+    }
+    return t;
+}
+
+/// Weighs four rows, columns lo ..< lo + n of the picture with the edge columns repeated, `lanes` channels of a column.
+EK_INLINE void weigh_rows(const ek_resize *p, const int lanes, int channel, struct taps y, int lo, int n, float *sums) {
+    const int step = column_step(&p->in), shift = p->in_pad - p->in_x0;
+    const int first = lo < 0 ? -lo : 0, last = lo + n > p->width ? p->width - lo : n;
+    const float *in[TAPS];
+    for (int i = 0; i < TAPS; i++) {
+        // A neighbour without weight need not exist.
+        const int row = y.weight[i] != 0 ? y.base - 1 + i : y.base + (y.weight[1] == 0);
+        in[i] = at(&p->in, row - p->in_row0, channel, lo + shift);
+    }
+    for (int x = first; x < last; x++)
+        for (int l = 0; l < lanes; l++) {
+            const int k = x * step + l;
+            sums[x * lanes + l] = y.weight[0] * in[0][k] + y.weight[1] * in[1][k] + y.weight[2] * in[2][k] + y.weight[3] * in[3][k];
+        }
+    for (int l = 0; l < lanes; l++) {
+        for (int x = 0; x < first; x++) sums[x * lanes + l] = sums[first * lanes + l];
+        for (int x = last; x < n; x++) sums[x * lanes + l] = sums[(last - 1) * lanes + l];
+    }
+}
+
+EK_INLINE void resize_row(const ek_resize *p, const int lanes, int channel, int row) {
+    const struct taps y = taps_at(p->method, p->s, p->out_row0 + row);
+    const int step = column_step(&p->out);
+    float sums[(CHUNK + 2 * TAPS) * 16];
+    for (int x0 = p->x0; x0 < p->x1; x0 += CHUNK * p->s) {
+        const int x1 = x0 + CHUNK * p->s < p->x1 ? x0 + CHUNK * p->s : p->x1;
+        const int lo = taps_at(p->method, p->s, x0).base - 1, hi = taps_at(p->method, p->s, x1 - 1).base + TAPS - 1;
+        weigh_rows(p, lanes, channel, y, lo, hi - lo, sums);
+        for (int phase = 0; phase < p->s && x0 + phase < x1; phase++) {
+            const struct taps t = taps_at(p->method, p->s, x0 + phase);
+            const float *in = sums + (t.base - 1 - lo) * lanes;
+            float *out = at(&p->out, row, channel, x0 + phase - p->out_x0 + p->out_pad);
+            for (int x = x0 + phase; x < x1; x += p->s, in += lanes, out += p->s * step)
+                for (int l = 0; l < lanes; l++)
+                    out[l] = t.weight[0] * in[l] + t.weight[1] * in[lanes + l] + t.weight[2] * in[2 * lanes + l]
+                        + t.weight[3] * in[3 * lanes + l];
+        }
+    }
+}
+
+EK_CLONES void ek_resize_run(const ek_resize *p, int row0, int row1) {
+    const int blocked = !p->in.planar && !p->out.planar;
+    for (int row = row0; row < row1; row++) {
+        if (!p->out.rows[row]) continue;
+        for (int c = 0; c < p->out.channels; c += blocked ? 16 : 1) {
+            if (blocked) resize_row(p, 16, c, row);
+            else resize_row(p, 1, c, row);
+        }
+        if (!blocked) zero_padding(&p->out, row, p->x0 - p->out_x0 + p->out_pad, p->x1 - p->out_x0 + p->out_pad);
+    }
+}
