@@ -74,6 +74,19 @@ import Testing
         #expect(try Fixtures.load(g.bytes).graph.nodes.count == 20_002)
     }
 
+    @Test func `long chains of identities and rings of them take linear time`() throws {
+        var g = GraphDefWriter()
+        g.node("in", "Placeholder")
+        g.constant("w", [1], shape: [1, 1, 1, 1])
+        g.node("i0", "Identity", ["w"])
+        for i in 1...20_000 { g.node("i\(i)", "Identity", ["i\(i - 1)"]) }
+        g.node("ring", "Identity", ["ring2"])
+        g.node("ring2", "Identity", ["ring"])
+        g.convolution("conv", "in", "i20000")
+        g.output("NCHW_output", "conv")
+        #expect(try Fixtures.load(g.bytes).graph.nodes.count == 2)
+    }
+
     @Test func `missing and foreign files`() throws {
         #expect(throws: EnlargerError.self) { try Fixtures.load([]) }
         let foreign = #expect(throws: EnlargerError.self) { try Fixtures.load(Array("GIF89a, not a network".utf8)) }
