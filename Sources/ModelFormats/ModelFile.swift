@@ -42,6 +42,7 @@ enum Limits {
     static let channelSum = 1 << 22
     /// Elements of constants that are expanded or rearranged instead of staying slices of the file.
     static let expandedElements = 1 << 22
+    static let outputs = 16
     static let channels = 16_384
     static let kernel = 63
     static let rank = 8

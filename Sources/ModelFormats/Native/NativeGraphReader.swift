@@ -10,6 +10,7 @@ struct NativeGraphReader {
 
     mutating func graph(_ description: NativeDescription) throws(EnlargerError) -> NetworkGraph {
         guard description.nodes.count <= Limits.nodes else { throw EnlargerError(.modelInvalid, "\(description.nodes.count) nodes; at most \(Limits.nodes) are read") }
+        guard description.outputs.count <= Limits.outputs else { throw EnlargerError(.modelInvalid, "\(description.outputs.count) outputs; at most \(Limits.outputs) are read") }
         var indices: [String: Int] = [:], nodes: [NetworkGraph.Node] = []
         for record in description.nodes {
             var inputs: [Int] = []

@@ -7,17 +7,33 @@ struct TensorFlowConstants {
     private var vectors: [Int: [Float]] = [:]
     private var expanded = 0
 
-    init(_ graph: GraphDef) { self.graph = graph }
+    private var smallIntegers: [Int: [Int]] = [:]
+    /// For each node the one that it is the identity of, itself for most.
+    private let sources: [Int]
+
+    init(_ graph: GraphDef) {
+        self.graph = graph
+        sources = TensorFlowConstants.sources(graph)
+    }
+
+    /// Follows chains of Identity nodes, each once: a file may have long ones, and rings that no output reaches.
+    private static func sources(_ graph: GraphDef) -> [Int] {
+        var sources = [Int](repeating: -1, count: graph.nodes.count)
+        for start in graph.nodes.indices {
+            var path: [Int] = [], node = start
+            while sources[node] < 0 {
+                sources[node] = node  // until the chain's end is known; ends rings
+                path.append(node)
+                guard graph.nodes[node].operation == "Identity", let input = graph.nodes[node].inputs.first else { break }
+                node = input
+            }
+            for step in path { sources[step] = sources[node] }
+        }
+        return sources
+    }
 
     /// Identity nodes passed over.
-    func source(_ node: Int) -> Int {
-        var node = node, steps = 0
-        while graph.nodes[node].operation == "Identity", let input = graph.nodes[node].inputs.first, steps < graph.nodes.count {
-            node = input
-            steps += 1
-        }
-        return node
-    }
+    func source(_ node: Int) -> Int { sources[node] }
 
     func isConstant(_ node: Int) -> Bool {
         let operation = graph.nodes[source(node)].operation
@@ -114,8 +130,16 @@ struct TensorFlowConstants {
     }
 
     /// A small int32 constant: a permutation, an axis, a size.
-    func integers(_ user: Int) throws(EnlargerError) -> [Int] {
-        let node = source(user), name = graph.nodes[node].name
+    mutating func integers(_ user: Int) throws(EnlargerError) -> [Int] {
+        let node = source(user)
+        if let known = smallIntegers[node] { return known }
+        let values = try readIntegers(node)
+        smallIntegers[node] = values
+        return values
+    }
+
+    private func readIntegers(_ node: Int) throws(EnlargerError) -> [Int] {
+        let name = graph.nodes[node].name
         guard graph.nodes[node].operation == "Const", let range = try graph.tensor(node, "value") else {
             throw unsupported(name, "\(graph.nodes[node].operation) where constant integers are needed")
         }

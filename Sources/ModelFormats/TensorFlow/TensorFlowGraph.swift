@@ -13,6 +13,7 @@ enum TensorFlowGraph {
         let definition = try GraphDef(storage)
         let outputs = outputNodes(definition)
         guard !outputs.isEmpty else { throw EnlargerError(.modelInvalid, "no node is an output") }
+        guard outputs.count <= Limits.outputs else { throw EnlargerError(.modelUnsupported, "\(outputs.count) nodes are outputs; at most \(Limits.outputs) are read") }
         let order = try topologicalOrder(definition, from: outputs)
         var translation = try TensorFlowTranslation(definition, order: order)
         for node in order { try translation.translate(node) }
