@@ -13,11 +13,27 @@ static void ignore_log(const gchar *domain, GLogLevelFlags level, const gchar *m
     (void)domain, (void)level, (void)message, (void)data;
 }
 
+// libvips sizes the buffers between operations for 128-row tiles: hundreds of rows in all. Whole rows in order need a
+// tenth of that. The sizes can only be set the way its own command does.
+static int use_short_strips(void)
+{
+    char *arguments[] = { "enlarger", "--vips-tile-height=8", "--vips-fatstrip-height=8", "--vips-thinstrip-height=1", NULL };
+    char **pointer = arguments;
+    int count = 4;
+    GOptionContext *context = g_option_context_new(NULL);
+    GOptionGroup *group = g_option_group_new("vips", "", "", NULL, NULL);
+    vips_add_option_entries(group);
+    g_option_context_set_main_group(context, group);
+    int result = g_option_context_parse(context, &count, &pointer, NULL) ? 0 : -1;
+    g_option_context_free(context);
+    return result;
+}
+
 static void start(void)
 {
     // Warnings of the codecs end up in GLib's log; what matters comes back as an error.
     g_log_set_default_handler(ignore_log, NULL);
-    if (vips_init("enlarger"))
+    if (vips_init("enlarger") || use_short_strips())
         return;
     vips_cache_set_max(0);
     vips_concurrency_set(1);

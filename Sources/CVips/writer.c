@@ -57,15 +57,22 @@ static int generate(VipsRegion *out, void *seq, void *a, void *b, gboolean *stop
     return 0;
 }
 
+// Rows of a TIFF strip: a multiple of 16, about 256 KiB. libvips holds two strips, and readers at least one.
+static int strip_rows(size_t row_bytes)
+{
+    size_t rows = (256 << 10) / row_bytes / 16 * 16;
+    return rows < 16 ? 16 : rows > 128 ? 128 : (int)rows;
+}
+
 static int save(EVWriter *writer, VipsImage *image)
 {
     const EVWriteOptions *o = &writer->options;
     VipsTarget *target = writer->target;
     switch (o->format) {
     case EV_PNG:
-        // The Sub filter costs next to nothing and serves photographs well; libvips' default is no filter.
+        // The Up filter with a low level of zlib makes smaller files of photographs than level 6 without one, in half the time.
         return vips_pngsave_target(image, target, "compression", o->compression, "filter",
-            VIPS_FOREIGN_PNG_FILTER_SUB, NULL);
+            VIPS_FOREIGN_PNG_FILTER_UP, NULL);
     case EV_JPEG:
         return vips_jpegsave_target(image, target, "Q", o->quality, NULL);
     case EV_WEBP:
@@ -73,7 +80,8 @@ static int save(EVWriter *writer, VipsImage *image)
     case EV_TIFF:
         return vips_tiffsave_target(image, target, "compression",
             o->tiff_compressed ? VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE : VIPS_FOREIGN_TIFF_COMPRESSION_NONE,
-            "predictor", VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "bigtiff", o->bigtiff, NULL);
+            "predictor", VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "bigtiff", o->bigtiff, "tile_height",
+            strip_rows(writer->row_bytes), NULL);
     case EV_HEIF:
         return vips_heifsave_target(image, target, "Q", o->quality, "lossless", o->lossless, "compression",
             VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "bitdepth", o->bits == 16 ? 12 : 8, NULL);
