@@ -1,0 +1,105 @@
+import NetworkGraph
+import StreamPlanner
+import Tensors
+import TestSupport
+import Testing
+
+/// A device that costs nothing but rows: what is left is the streaming rule itself.
+private struct RowsOnly: DeviceCosts {
+    let threads = 1
+    func weightsBytes(_ graph: NetworkGraph) -> Int { 1000 }
+    func scratchBytes(_ graph: NetworkGraph, node: Int, rows: Int, columns: Int) -> Int { 64 * rows }
+    func isTiled(_ graph: NetworkGraph, node: Int) -> Bool {
+        if case .convolution(let conv) = graph.nodes[node].operation { conv.kernelHeight == 3 && conv.dilation == 1 } else { false }
+    }
+    func seconds(_ graph: NetworkGraph, node: Int, rows: Int, columns: Int) -> Double { Double(rows * columns) + 100 }
+}
+
+@Suite struct `The planner` {
+    @Test(arguments: TestGraphs.names)
+    func `makes every row of every node exactly once, in order`(name: String) {
+        let graph = TestGraphs.make(name)
+        let lags = graph.lags(.rows)
+        for height in [1, 3, 4, 17, 40] {
+            for band in [4, 8, 16, 64] {
+                let schedule = Schedule(graph: graph, lags: lags, height: height, bandRows: band)
+                for n in graph.nodes.indices {
+                    var next = 0
+                    for step in 0..<schedule.steps {
+                        let rows = schedule.rows(n, step: step)
+                        guard !rows.isEmpty else { continue }
+                        #expect(rows.lowerBound == next)
+                        next = rows.upperBound
+                    }
+                    #expect(next == graph.scales[n] * height, "node \(n), height \(height), band \(band)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: TestGraphs.names)
+    func `never asks for a row that is not there yet or no longer there`(name: String) {
+        let graph = TestGraphs.make(name)
+        for height in [1, 5, 33] {
+            for band in [4, 12] {
+                let schedule = Schedule(graph: graph, lags: graph.lags(.rows), height: height, bandRows: band)
+                var ledger = RowLedger(schedule: schedule, classes: Array(repeating: 0, count: graph.nodes.count))
+                for step in 0..<schedule.steps {
+                    for (n, node) in graph.nodes.enumerated() {
+                        let rows = ledger.begin(n, step: step)
+                        for (index, input) in node.inputs.enumerated() where !rows.isEmpty {
+                            let limit = graph.scales[input] * height
+                            for row in node.operation.needed(.rows, input: index, for: rows) where row >= 0 && row < limit {
+                                #expect(ledger.inputSlot(input, row: row) >= 0)
+                            }
+                        }
+                        ledger.end(n, step: step)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `holds the rows of a residual chain that the design names`() throws {
+        // 2(2B + 2) rows of convolution history, 2B + 1 + R of global skip, 2R of band; the head's input apart.
+        let graph = TestGraphs.make("edsr"), blocks = 3
+        for band in [4, 8, 16] {
+            let plan = try #require(Planner(graph: graph, costs: RowsOnly()).makePlan(width: 64, height: 400, bandRows: band, stripCount: 1))
+            let features = try #require(plan.rowClasses.first { $0.channels == 32 })
+            #expect(features.capacity <= 6 * blocks + 5 + 3 * band + 2)
+        }
+    }
+
+    @Test func `counts a long picture like a longer one`() throws {
+        let planner = Planner(graph: TestGraphs.make("edsr"), costs: RowsOnly())
+        let short = try #require(planner.makePlan(width: 40, height: 2_003, bandRows: 8, stripCount: 1))
+        let long = try #require(planner.makePlan(width: 40, height: 40_003, bandRows: 8, stripCount: 1))
+        #expect(short.rowClasses == long.rowClasses)
+        #expect(short.plannedBytes == long.plannedBytes)
+    }
+
+    @Test(arguments: TestGraphs.names)
+    func `fits every budget from its minimum on, and refuses one byte less`(name: String) throws {
+        let planner = Planner(graph: TestGraphs.make(name), costs: RowsOnly(), picture: PictureBytes(input: 3, output: 3, fixed: 100))
+        for (width, height) in [(1, 1), (7, 5), (90, 33)] {
+            let minimum = planner.minimumBytes(width: width, height: height)
+            let most = planner.wholePicturePlan(width: width, height: height).plannedBytes
+            for budget in stride(from: minimum, through: most, by: max(1, (most - minimum) / 10)) {
+                #expect(try planner.plan(width: width, height: height, budget: budget).plannedBytes <= budget)
+            }
+            let error = #expect(throws: EnlargerError.self) { try planner.plan(width: width, height: height, budget: minimum - 1) }
+            #expect(error?.code == .doesNotFit)
+            #expect(error?.message.contains("\(minimum)") == true)
+        }
+    }
+
+    @Test func `cuts strips that cover the picture and read their halo`() throws {
+        let graph = TestGraphs.make("edsr")
+        let plan = try #require(Planner(graph: graph, costs: RowsOnly()).makePlan(width: 103, height: 20, bandRows: 4, stripCount: 5))
+        #expect(plan.strips.map(\.core).reduce(0) { $0 == $1.lowerBound ? $1.upperBound : -1 } == 103)
+        for strip in plan.strips {
+            #expect(strip.input.lowerBound <= max(0, strip.core.lowerBound - 9))
+            #expect(strip.input.upperBound >= min(103, strip.core.upperBound + 9))
+        }
+    }
+}
