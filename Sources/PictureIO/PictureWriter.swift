@@ -63,6 +63,7 @@ package final class PictureWriter: @unchecked Sendable {
         if hasAlpha && !format.holdsAlpha { notes.append("\(format.name) holds no alpha: flattened onto white") }
         let dropProfile = reader.map { $0.info.hasProfile && $0.info.colourChannels != savedColours } ?? false
         if dropProfile { notes.append("the ICC profile was for \(savedColours == 3 ? "grey" : "RGB") samples: dropped") }
+        if format == .tiff, reader?.info.hasEXIF == true { notes.append("libvips writes no EXIF in TIFF: not carried over") }
         self.notes = notes
 
         let rowBytes = width * saved.bands * saved.bits / 8
