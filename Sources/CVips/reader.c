@@ -30,20 +30,20 @@ static VipsSource *new_source(EVReader *reader, int format)
     return VIPS_SOURCE(source);
 }
 
-#define LOAD(name, ...) \
-    vips_##name##load_source(reader->source, &reader->image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", \
-        VIPS_FAIL_ON_ERROR, ##__VA_ARGS__, NULL)
+#define LOAD(name, strictness) \
+    vips_##name##load_source(reader->source, &reader->image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", strictness, NULL)
 
+// libjpeg only warns of damaged samples and goes on with grey ones. The other codecs warn of odd metadata.
 static int load(EVReader *reader, int format)
 {
     switch (format) {
-    case EV_PNG: return LOAD(png);
-    case EV_JPEG: return LOAD(jpeg);
-    case EV_WEBP: return LOAD(webp);
-    case EV_TIFF: return LOAD(tiff);
-    case EV_HEIF: return LOAD(heif);
-    case EV_GIF: return LOAD(gif);
-    case EV_PNM: return LOAD(ppm);
+    case EV_PNG: return LOAD(png, VIPS_FAIL_ON_ERROR);
+    case EV_JPEG: return LOAD(jpeg, VIPS_FAIL_ON_WARNING);
+    case EV_WEBP: return LOAD(webp, VIPS_FAIL_ON_ERROR);
+    case EV_TIFF: return LOAD(tiff, VIPS_FAIL_ON_ERROR);
+    case EV_HEIF: return LOAD(heif, VIPS_FAIL_ON_ERROR);
+    case EV_GIF: return LOAD(gif, VIPS_FAIL_ON_ERROR);
+    case EV_PNM: return LOAD(ppm, VIPS_FAIL_ON_ERROR);
     default: return -1;
     }
 }
@@ -109,6 +109,7 @@ void ev_reader_header(const EVReader *reader, EVHeader *header)
         .orientation = vips_image_get_orientation(image),
         .multiscan = is_set(image, "interlaced") || is_set(image, "jpeg-multiscan"),
         .chroma_full = 1,
+        .has_exif = vips_image_get_typeof(image, VIPS_META_EXIF_NAME) != 0,
         .has_profile = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0,
     };
     if (vips_image_get_coding(image) != VIPS_CODING_NONE)

@@ -84,7 +84,7 @@ static int save(EVWriter *writer, VipsImage *image)
             strip_rows(writer->row_bytes), NULL);
     case EV_HEIF:
         return vips_heifsave_target(image, target, "Q", o->quality, "lossless", o->lossless, "compression",
-            VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "bitdepth", o->bits == 16 ? 12 : 8, NULL);
+            VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "bitdepth", o->bits == 16 ? 12 : 8, "effort", 2, NULL);
     default:
         vips_error("enlarger", "no such format");
         return -1;

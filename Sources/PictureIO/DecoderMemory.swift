@@ -1,9 +1,9 @@
 /// Estimates, from the header alone, of the bytes that libvips and the codec under it hold while decoding.
-/// They are upper bounds found by measurement (see PictureMemoryTests), not promises of those libraries.
+/// They are upper bounds found by measurement, not promises of those libraries.
 enum DecoderMemory {
     /// Rows that libvips keeps between a sequential decoder and its reader, buffers of the codec counted.
     static let streamingRows = 64
-    static let fixedBytes = 2 << 20
+    static let fixedBytes = 3 << 20
 
     /// - Parameters:
     ///   - rowBytes: bytes of a decoded row as the loader makes it.

@@ -28,7 +28,7 @@ final class OutputFile {
             (finalPath, temporaryPath, slot) = (nil, nil, -1)
             if needsSeeking {
                 do throws(EnlargerError) {
-                    descriptor = fcntl(try UnnamedFile().descriptor, F_DUPFD_CLOEXEC, 0)
+                    descriptor = try UnnamedFile().duplicate()
                 } catch {
                     close(direct)
                     throw error

@@ -26,6 +26,7 @@ package struct PictureInfo: Sendable, Equatable {
     package var format: PictureFormat
     /// An ICC profile goes with the samples, and with the output.
     package var hasProfile: Bool
+    package var hasEXIF: Bool
     /// As found in the file, 1...8; the rows come oriented already.
     package var orientation: Int
     /// An upper bound on the bytes that the decoder holds, estimated from the header.

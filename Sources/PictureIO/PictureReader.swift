@@ -89,7 +89,7 @@ package final class PictureReader: @unchecked Sendable {
         return PictureInfo(
             width: orientation > 4 ? height : width, height: orientation > 4 ? width : height, colourChannels: colourChannels,
             hasAlpha: Int(header.bands) > colourChannels, bits: Int(header.bits), format: format,
-            hasProfile: header.has_profile != 0, orientation: orientation,
+            hasProfile: header.has_profile != 0, hasEXIF: header.has_exif != 0, orientation: orientation,
             decoderBytes: decoderBytes.addingOrMax(
                 OrientedSpool.bytes(orientation: orientation, width: width, height: height, pixel: Int(header.bands) * Int(header.bits) / 8)),
             notes: notes)

@@ -63,6 +63,7 @@ package final class PictureWriter: @unchecked Sendable {
         if hasAlpha && !format.holdsAlpha { notes.append("\(format.name) holds no alpha: flattened onto white") }
         let dropProfile = reader.map { $0.info.hasProfile && $0.info.colourChannels != savedColours } ?? false
         if dropProfile { notes.append("the ICC profile was for \(savedColours == 3 ? "grey" : "RGB") samples: dropped") }
+        if format == .tiff, reader?.info.hasEXIF == true { notes.append("libvips writes no EXIF in TIFF: not carried over") }
         self.notes = notes
 
         let rowBytes = width * saved.bands * saved.bits / 8
@@ -80,7 +81,7 @@ package final class PictureWriter: @unchecked Sendable {
         shim.compression = Int32(options.pngCompression)
         shim.tiff_compressed = options.tiffCompression == .none ? 0 : 1
         // A classic TIFF ends at 4 GiB; half of that leaves room for samples that do not compress.
-        shim.bigtiff = rawBytes > 2_000_000_000 ? 1 : 0
+        shim.bigtiff = options.bigTIFF ?? (rawBytes > 2_000_000_000) ? 1 : 0
         shim.drop_profile = dropProfile ? 1 : 0
         shim.swap_resolution = (reader?.info.orientation ?? 1) > 4 ? 1 : 0
         shim.ring_rows = Int32(ringRows)

@@ -10,6 +10,8 @@ package struct PictureWriterOptions: Sendable, Equatable {
     package var pngCompression = 3
     /// Default deflate, with horizontal differences.
     package var tiffCompression = TIFFCompression.deflate
+    /// Offsets of 64 bits in TIFF. Default nil: when the samples take more than two thousand million bytes.
+    package var bigTIFF: Bool?
 
     package init() {}
 }

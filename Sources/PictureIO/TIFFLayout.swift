@@ -53,7 +53,7 @@ struct TIFFLayout {
         }
     }
 
-    /// Two rows of tiles, or one strip as decoded. Long strips are decoded row by row.
+    /// Two rows of tiles, or three strips as decoded. Strips of more than 128 rows are decoded row by row.
     var decoderBytes: Int {
         let pixel = max(1, samples.multipliedOrMax(by: bits).addingOrMax(7) / 8)
         if let tileWidth, let tileHeight, tileWidth > 0 {
@@ -61,6 +61,6 @@ struct TIFFLayout {
             return (2 * across + 2).multipliedOrMax(by: tileWidth).multipliedOrMax(by: tileHeight).multipliedOrMax(by: pixel)
         }
         let rows = min(rowsPerStrip ?? height, height)
-        return width.multipliedOrMax(by: pixel).multipliedOrMax(by: min(rows, 128)).multipliedOrMax(by: 2)
+        return width.multipliedOrMax(by: pixel).multipliedOrMax(by: min(rows, 128)).multipliedOrMax(by: 3)
     }
 }

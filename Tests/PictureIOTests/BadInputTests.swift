@@ -43,6 +43,22 @@ extension PictureTests {
             }
         }
 
+        @Test func `damage that a decoder notices is an error, junk before the end of a JPEG is not`() throws {
+            let folder = Folder()
+            try fixture(Picture.made(300, 200, 3, noise: 60), folder.file("a.jpg"))
+            let whole = bytes(of: folder.file("a.jpg"))
+            var damaged = whole
+            damaged[whole.count / 2] = 0xFF
+            damaged[whole.count / 2 + 1] = 0xC0  // a marker where samples should be
+            #expect(code(folder.write(damaged, "damaged.jpg")) == .pictureInvalid)
+            let padded = whole.dropLast(2) + [0, 0, 0, 0xFF, 0xD9]
+            #expect(code(folder.write(Array(padded), "padded.jpg")) == nil)
+            try fixture(Picture.made(300, 200, 3, noise: 60), folder.file("a.png"))
+            var flipped = bytes(of: folder.file("a.png"))
+            flipped[flipped.count / 2] ^= 0x10
+            #expect(code(folder.write(flipped, "flipped.png")) == .pictureInvalid)
+        }
+
         @Test func `huge pictures are refused from the header`() throws {
             let folder = Folder()
             try fixture(Picture.made(16, 16, 3), folder.file("a.png"))

@@ -58,6 +58,23 @@ extension PictureTests {
             }
         }
 
+        @Test(arguments: [PictureFormat.png, .tiff])
+        func `a pipe receives the whole picture`(format: PictureFormat) async throws {
+            let folder = Folder()
+            let pipe = folder.file("pipe")
+            #expect(mkfifo(pipe, 0o600) == 0)
+            let path = folder.path
+            let collector = Thread {
+                _ = FileManager.default.createFile(atPath: path + "/got", contents: FileHandle(forReadingAtPath: path + "/pipe")?.readDataToEndOfFile())
+                _ = FileManager.default.createFile(atPath: path + "/done", contents: nil)
+            }
+            collector.start()
+            let picture = Picture.made(100, 90, 3, 16)
+            try write(picture, pipe, format: format)
+            while !FileManager.default.fileExists(atPath: path + "/done") { usleep(1000) }
+            #expect(try read(path + "/got").1 == picture)
+        }
+
         @Test func `a writer that is dropped, cancelled or unfinished leaves the old file alone`() throws {
             let folder = Folder()
             let path = folder.write([1, 2, 3], "a.png")

@@ -3,6 +3,41 @@ import Testing
 
 extension PictureTests {
     struct LongPictureTests {
+        @Test func `many pictures leave no memory behind`() throws {
+            let folder = Folder()
+            let picture = Picture.made(300, 200, 3)
+            func round() throws {
+                try write(picture, folder.file("b.png"), metadataFrom: PictureReader(path: folder.file("a.tif")))
+                #expect(try read(folder.file("b.png")).1 == picture)
+                _ = try? read(folder.file("c.png"))
+            }
+            try fixture(picture, folder.file("a.tif"))
+            _ = folder.write(Array(repeating: 0, count: 99), "c.png")
+            for _ in 0..<20 { try round() }
+            let before = processStatus("VmRSS")
+            for _ in 0..<150 { try round() }
+            let growth = processStatus("VmRSS") - before
+            #expect(growth < 4 << 20, "\(growth >> 10) KiB")
+        }
+
+        @Test func `pictures are read and written side by side`() async throws {
+            let folder = Folder()
+            let path = folder.path
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for i in 0..<8 {
+                    group.addTask {
+                        let picture = Picture.made(100 + i, 200, 3)
+                        let name = "\(path)/\(i).\(i % 2 == 0 ? "png" : "tif")"
+                        try write(picture, name)
+                        let back = try read(name).1
+                        #expect(back == picture)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(folder.contents.count == 8)
+        }
+
         @Test(arguments: [PictureFormat.png, .tiff])
         func `a long picture flows through in little memory`(format: PictureFormat) throws {
             let folder = Folder()

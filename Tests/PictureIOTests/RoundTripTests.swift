@@ -22,12 +22,14 @@ extension PictureTests {
             }
         }
 
-        @Test func `a TIFF without compression and a BigTIFF by extension come back`() throws {
+        @Test func `an uncompressed BigTIFF comes back`() throws {
             let folder = Folder()
             var options = PictureWriterOptions()
             options.tiffCompression = .none
+            options.bigTIFF = true
             let picture = Picture.made(50, 400, 3, 16)
             try write(picture, folder.file("a.btf"), options: options)
+            #expect(Array(bytes(of: folder.file("a.btf"))[..<4]) == [0x49, 0x49, 43, 0])
             #expect(try read(folder.file("a.btf")).1 == picture)
         }
 

@@ -37,6 +37,7 @@ typedef struct {
     int32_t multiscan;        // progressive JPEG or interlaced PNG
     int32_t chroma_full;      // JPEG without chroma subsampling
     int32_t has_profile;
+    int32_t has_exif;
 } EVHeader;
 
 enum { EV_COLOUR_GREY, EV_COLOUR_RGB, EV_COLOUR_CMYK, EV_COLOUR_CONVERTIBLE, EV_COLOUR_OTHER };
