@@ -24,7 +24,7 @@ final class PictureRun {
     private let arena: Arena
     private var plan: Plan { run.plan }
 
-    init(graph: PictureGraph, run: CPURun, bits: Int, source: @escaping Source, sink: @escaping Sink) throws(EnlargerError) {
+    init(graph: PictureGraph, run: CPURun, bits: Int, roundsPlanes: Bool = false, source: @escaping Source, sink: @escaping Sink) throws(EnlargerError) {
         self.graph = graph
         self.run = run
         self.source = source
@@ -35,7 +35,8 @@ final class PictureRun {
         outputCapacity = inputCapacity * graph.scale
         arena = try Arena(byteCount: plan.ioBytes)
         let longestRow = graph.scale * plan.width
-        pixels = PixelRows(graph: graph, bits: bits, temporary: arena.base.assumingMemoryBound(to: Float.self), longestRow: longestRow)
+        pixels = PixelRows(
+            graph: graph, bits: bits, roundsPlanes: roundsPlanes, temporary: arena.base.assumingMemoryBound(to: Float.self), longestRow: longestRow)
         inputRows = arena.base + PixelRows.temporaryBytes(longestRow: longestRow)
         outputRows = inputRows + inputCapacity * plan.strips.map(\.input.count).max()! * bytesPerPixel
     }

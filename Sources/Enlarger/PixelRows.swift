@@ -8,14 +8,17 @@ import NetworkGraph
 struct PixelRows {
     let graph: PictureGraph
     let bits: Int
+    /// Luma and chroma are rounded to whole levels at both ends, as OpenCV's 8-bit planes are; otherwise they keep fractions.
+    let roundsPlanes: Bool
     /// Red, green, blue (or Y, Cr, Cb) of one row on the way.
     private let temporary: UnsafeMutablePointer<Float>
     private let longestRow: Int
 
     /// - Parameter temporary: 6 · `longestRow` floats.
-    init(graph: PictureGraph, bits: Int, temporary: UnsafeMutablePointer<Float>, longestRow: Int) {
+    init(graph: PictureGraph, bits: Int, roundsPlanes: Bool, temporary: UnsafeMutablePointer<Float>, longestRow: Int) {
         self.graph = graph
         self.bits = bits
+        self.roundsPlanes = roundsPlanes
         self.temporary = temporary
         self.longestRow = longestRow
     }
@@ -47,10 +50,22 @@ struct PixelRows {
         case .luma:
             for c in 0..<3 { read(c, mean: 0, scale: 1, to: plane(c)) }
             ek_rgb_to_ycc(plane(0), plane(1), plane(2), view.plane(0), view.plane(1), view.plane(2), width)
+            if roundsPlanes { decodeAsOpenCV(view) }
             let y = view.plane(0), mean = processing.mean(0), scale = processing.inputScale
             for x in 0..<view.count { y[x] = (y[x] - mean) * scale }
         }
         if graph.kind.hasAlpha { read(colours, mean: 0, scale: 1, to: view.plane(graph.planes - 1)) }
+    }
+
+    /// OpenCV's COLOR_BGR2YCrCb of 8-bit pixels: 14-bit weights, rounded. Exact in float32, everything being below 2^24.
+    private func decodeAsOpenCV(_ view: RowView) {
+        let (r, g, b) = (plane(0), plane(1), plane(2)), (y, cr, cb) = (view.plane(0), view.plane(1), view.plane(2))
+        for x in 0..<view.count {
+            let luma = ((4899 * r[x] + 9617 * g[x] + 1868 * b[x] + 8192) / 16384).rounded(.down)
+            y[x] = luma
+            cr[x] = min(max(((11682 * (r[x] - luma) + 8192) / 16384).rounded(.down) + 128, 0), 255)
+            cb[x] = min(max(((9241 * (b[x] - luma) + 8192) / 16384).rounded(.down) + 128, 0), 255)
+        }
     }
 
     /// The planes of `view` to one row of pixels.
@@ -85,6 +100,11 @@ struct PixelRows {
         case .luma:
             let y = plane(3), source = view.plane(0), mean = processing.mean(0)
             for x in 0..<view.count { y[x] = min(max(source[x] * inverse + mean, 0), 255) }
+            if roundsPlanes {
+                for plane in [y, view.plane(1), view.plane(2)] {
+                    for x in 0..<view.count { plane[x] = (plane[x] + 0.5).rounded(.down) }
+                }
+            }
             ek_ycc_to_rgb(y, view.plane(1), view.plane(2), plane(0), plane(1), plane(2), width)
             for x in 0..<view.count where !source[x].isFinite { bad = 1 }
             for c in 0..<3 { write(plane(c), mean: 0, inverse: 1, channel: c) }

@@ -124,7 +124,7 @@ public final class Upscaler {
             path: output, format: format, width: scale * info.width, height: scale * info.height, bits: info.bits,
             colourChannels: info.colourChannels, hasAlpha: info.hasAlpha, metadataFrom: reader)
         let run = try PictureRun(
-            graph: graph, run: CPURun(network: network, plan: plan, pool: pool), bits: info.bits,
+            graph: graph, run: CPURun(network: network, plan: plan, pool: pool), bits: info.bits, roundsPlanes: options.chroma == .bilinear && info.bits == 8,
             source: { target, row, count in try reader.readRows(into: target, from: row, count: count) },
             sink: { rows, count in try writer.writeRows(rows, count: count) })
         do {
