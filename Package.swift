@@ -32,6 +32,7 @@ let package = Package(
             name: "Enlarger",
             dependencies: [
                 "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "PictureIO", "CKernels", "CSystem",
+                "CCurl",
             ],
             swiftSettings: swift),
         .executableTarget(
@@ -42,6 +43,8 @@ let package = Package(
         .target(name: "CSystem", cSettings: c),
         .target(name: "CVips", dependencies: ["CLibVips"], cSettings: c),
         .systemLibrary(name: "CLibVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"])]),
+        .target(name: "CCurl", dependencies: ["CLibCurl"], cSettings: c),
+        .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         .target(name: "TestSupport", dependencies: ["Tensors", "NetworkGraph"], path: "Tests/TestSupport", swiftSettings: swift),
         .testTarget(name: "NetworkGraphTests", dependencies: ["NetworkGraph", "Tensors", "TestSupport"], swiftSettings: swift),

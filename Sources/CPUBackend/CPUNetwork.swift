@@ -23,6 +23,15 @@ package final class CPUNetwork: Sendable {
             offsets.append(end)
             PackedNode(base: arena.base + end, layout: layout).fill(node.operation, channels: graph.channels[n])
             end += layout.byteCount
+            // The packed copy is what runs: what was read of the file goes at once, or the model would count twice.
+            if let weights = node.operation.weights, weights.byteCount > 64 << 10 {
+                weights.storage.dropResidentPages(weights.offset..<weights.offset + weights.byteCount)
+            }
+        }
+        var dropped: Set<ObjectIdentifier> = []
+        for node in graph.nodes {
+            guard let storage = node.operation.weights?.storage, dropped.insert(ObjectIdentifier(storage)).inserted else { continue }
+            storage.dropResidentPages()
         }
         self.arena = arena
         self.offsets = offsets
@@ -30,5 +39,16 @@ package final class CPUNetwork: Sendable {
 
     func packed(_ node: Int) -> PackedNode {
         PackedNode(base: arena.base + offsets[node], layout: .init(graph.nodes[node].operation, channels: graph.channels[node]))
+    }
+}
+
+extension Operation {
+    /// The tensor that a convolution of either kind multiplies by.
+    fileprivate var weights: TensorData? {
+        switch self {
+        case .convolution(let conv): conv.weights
+        case .transposedConvolution(let conv): conv.weights
+        default: nil
+        }
     }
 }

@@ -6,11 +6,11 @@ package struct ModelLibrary: Sendable {
     package let folders: [String]
     static let extensions = ["safetensors", "pb"]
 
-    package init(extraFolders: [String] = []) {
-        func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } }
+    /// - Parameter environment: the process's variables; tests pass their own.
+    package init(extraFolders: [String] = [], environment: (String) -> String? = processVariable) {
         var folders = extraFolders
-        folders += variable("ENLARGE_MODELS")?.split(separator: ":").map(String.init) ?? []
-        folders.append(ModelLibrary.userFolder)
+        folders += environment("ENLARGE_MODELS")?.split(separator: ":").map(String.init) ?? []
+        folders.append(ModelLibrary.userFolder(environment: environment))
         if let program = ModelLibrary.programFolder {
             folders += [program + "/models", program + "/../share/enlarger/models"]
         }
@@ -18,9 +18,8 @@ package struct ModelLibrary: Sendable {
     }
 
     /// Where `models fetch` installs.
-    package static var userFolder: String {
-        func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } }
-        return (variable("XDG_DATA_HOME") ?? (variable("HOME") ?? ".") + "/.local/share") + "/enlarger/models"
+    package static func userFolder(environment: (String) -> String? = processVariable) -> String {
+        (environment("XDG_DATA_HOME") ?? (environment("HOME") ?? ".") + "/.local/share") + "/enlarger/models"
     }
 
     private static var programFolder: String? {
@@ -76,4 +75,9 @@ package struct ModelLibrary: Sendable {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
+}
+
+/// A variable of the process's environment; nil where it is absent or empty.
+package func processVariable(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
 }

@@ -30,9 +30,22 @@ extension ByteStorage {
         guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
             throw EnlargerError(.allocationFailed, "\(path): mapping \(size) bytes: \(lastSystemError())")
         }
-        return ByteStorage(owning: UnsafeRawBufferPointer(start: start, count: size)) { bytes in
+        return ByteStorage(UnsafeRawBufferPointer(start: start, count: size), isFileMapping: true) { bytes in
             munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count)
         }
+    }
+
+    /// Takes the pages that hold `range` (all bytes when nil) out of this process's memory; no effect on heap blocks.
+    ///
+    /// Always safe: a page that is read again comes from the file, mostly from the system's cache. Used once weights are
+    /// packed, so that a model does not count twice.
+    package func dropResidentPages(_ range: Range<Int>? = nil) {
+        guard isFileMapping, let start = bytes.baseAddress else { return }
+        let range = (range ?? 0..<bytes.count).clamped(to: 0..<bytes.count)
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let first = range.lowerBound / page * page
+        guard range.upperBound > first else { return }
+        _ = madvise(UnsafeMutableRawPointer(mutating: start + first), range.upperBound - first, Int32(MADV_DONTNEED))
     }
 }
 
