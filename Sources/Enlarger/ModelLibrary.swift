@@ -12,7 +12,8 @@ package struct ModelLibrary: Sendable {
         folders += environment("ENLARGE_MODELS")?.split(separator: ":").map(String.init) ?? []
         folders.append(ModelLibrary.userFolder(environment: environment))
         if let program = ModelLibrary.programFolder {
-            folders += [program + "/models", program + "/../share/enlarger/models"]
+            // Beside the program, below its prefix, and in the checkout that it was built in.
+            folders += [program + "/models", program + "/../share/enlarger/models", program + "/../../../models"]
         }
         self.folders = folders
     }

@@ -19,6 +19,8 @@ public struct UpscaleResult: Sendable {
     public var height: Int
     public var seconds: Double
     public var plannedBytes: Int
+    /// At most what the picture libraries hold beside the plan: the decoder's and the encoder's own buffers.
+    public var codecBytes: Int
     /// What the user should know: a profile that was converted, a codec that holds the whole picture, ...
     public var notes: [String]
 }
@@ -139,6 +141,7 @@ public final class Upscaler {
             input: input, output: output, model: modelName, scale: scale, device: "cpu", precision: precision,
             width: scale * info.width, height: scale * info.height,
             seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18, plannedBytes: plan.plannedBytes,
+            codecBytes: info.decoderBytes + writer.encoderBytes,
             notes: info.notes + writer.notes + (plan.strips.count > 1 ? ["\(plan.strips.count) vertical strips: input and result pass through temporary files"] : []))
     }
 }

@@ -40,6 +40,9 @@ enum UpscaleCommand {
             output: arguments.value("--output"), format: options.format, scale: upscaler.scale, hasSeveralInputs: inputs.pictures.count > 1 || inputs.hasFolder)
         if inputs.pictures.isEmpty { throw EnlargerError(.pictureNotFound, "no pictures in \(arguments.positional.joined(separator: ", "))") }
 
+        // The program and its libraries, libvips started: what the process holds before any picture.
+        _ = PictureFormat.available
+        let processAtStart = processPeakBytes()
         var status = ExitStatus.done
         for (number, picture) in inputs.pictures.enumerated() {
             do {
@@ -65,7 +68,7 @@ enum UpscaleCommand {
                     ("input", .string(result.input)), ("output", .string(result.output)), ("model", .string(result.model)), ("scale", .integer(result.scale)),
                     ("device", .string(result.device)), ("precision", .string(result.precision)), ("width", .integer(result.width)),
                     ("height", .integer(result.height)), ("seconds", .number(result.seconds)), ("planned_bytes", .integer(result.plannedBytes)),
-                    ("process_peak_bytes", .integer(peak)),
+                    ("process_peak_bytes", .integer(peak)), ("codec_bytes", .integer(result.codecBytes)), ("process_start_bytes", .integer(processAtStart)),
                 ])
             } catch let error as EnlargerError {
                 console.error(error, input: picture.path)
