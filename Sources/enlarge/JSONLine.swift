@@ -1,7 +1,7 @@
 /// One JSON object on one line, its keys in the order given.
 struct JSONLine {
     enum Value {
-        case string(String), integer(Int), number(Double), boolean(Bool), strings([String])
+        case string(String), integer(Int), number(Double), boolean(Bool), strings([String]), integers([Int]), numbers([Double])
         case object([(String, Value)])
     }
     let fields: [(String, Value)]
@@ -15,6 +15,8 @@ struct JSONLine {
         case .number(let number): number.isFinite ? rounded(number) : "null"
         case .boolean(let boolean): boolean ? "true" : "false"
         case .strings(let strings): "[" + strings.map(quote).joined(separator: ",") + "]"
+        case .integers(let integers): "[" + integers.map(String.init).joined(separator: ",") + "]"
+        case .numbers(let numbers): "[" + numbers.map { write(.number($0)) }.joined(separator: ",") + "]"
         case .object(let fields): "{" + fields.map { quote($0.0) + ":" + write($0.1) }.joined(separator: ",") + "}"
         }
     }
