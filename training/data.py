@@ -38,8 +38,8 @@ def imresize(pictures, scale):
     height, width = pictures.shape[-2:]
     rows = resize_matrix(height, int(np.ceil(height * scale)), scale)
     columns = resize_matrix(width, int(np.ceil(width * scale)), scale)
-    tall = (rows @ pictures).clamp(0, 255).round()
-    return (tall @ columns.T).clamp(0, 255).round()
+    to_bytes = lambda x: (x + 0.5).floor().clamp(0, 255)  # halves go up, as in MATLAB; torch.round is half to even
+    return to_bytes(to_bytes(rows @ pictures) @ columns.T)
 
 
 def load_rgb(path):

@@ -124,14 +124,13 @@ def main():
     parser.add_argument("output")
     parser.add_argument("--eval", help="folder with Set5 and Set14: their figures go into the file")
     parser.add_argument("--fixtures", help="folder for the golden input and output")
-    parser.add_argument("--training", help="how it was trained; by default the checkpoint's steps and minutes")
+    parser.add_argument("--data", default="59 public-domain and CC0 photographs", help="what it was trained on")
     options = parser.parse_args()
 
     kept = torch.load(options.checkpoint, weights_only=True)
     name, scale = Path(options.output).stem, kept["network"]["scale"]
     info = {"licence": "Apache-2.0",
-            "training": options.training or (f"{kept['step']} steps in {kept['spent'] / 60:.0f} minutes on a CPU; "
-                                             "59 public-domain and CC0 photographs")}
+            "training": f"{kept['step']} steps, {kept['spent'] / 60:.0f} minutes; {options.data}"}
     write_native(options.output, kept["ema"], kept["network"], info)
     network = load(options.output)
     if options.eval:

@@ -2,6 +2,7 @@
 # Trains lite-x2, then lite-x3 and lite-x4 from its trunk, exports and evaluates each; ends at --minutes in all.
 #
 #   ./train_all.sh --photos FOLDER --eval FOLDER --work FOLDER [--minutes 78] [--cache FOLDER] [--pause-file FILE]
+#       [--threads N] [--precision fp32|bf16|auto]
 #
 # --work holds checkpoints and logs; a second call resumes them. PYTHON names the interpreter (default: python3).
 set -euo pipefail
