@@ -8,6 +8,19 @@ package struct RowView {
     /// Columns that are the caller's.
     package let count: Int
 
+    init(base: UnsafeMutablePointer<Float>, isPlanar: Bool, blockStride: Int, firstColumn: Int, count: Int) {
+        self.base = base
+        self.isPlanar = isPlanar
+        self.blockStride = blockStride
+        self.firstColumn = firstColumn
+        self.count = count
+    }
+
+    /// A planar row outside any run: plane c begins at `planes + c * stride`.
+    package init(planes: UnsafeMutablePointer<Float>, stride: Int, count: Int) {
+        self.init(base: planes, isPlanar: true, blockStride: stride, firstColumn: 0, count: count)
+    }
+
     /// The columns of one channel, when the row is planar (maps of at most 4 channels are).
     package func plane(_ channel: Int) -> UnsafeMutablePointer<Float> {
         precondition(isPlanar)

@@ -1,6 +1,4 @@
-import CPUBackend
 import PictureIO
-import StreamPlanner
 package import Tensors
 
 /// A whole picture in memory, 8 bits a sample: for measuring, not for large pictures.
@@ -90,17 +88,14 @@ package struct PixelPicture: Sendable, Equatable {
 extension Upscaler {
     /// The same path as files take, in memory.
     package func upscale(_ picture: PixelPicture) throws -> PixelPicture {
-        let plan = try planner(width: picture.width, kind: picture.kind, bits: 8)
-            .plan(width: picture.width, height: picture.height, budget: options.memory)
-        let (graph, network) = try prepare(picture.kind)
+        let plans = try plans(width: picture.width, height: picture.height, kind: picture.kind, bits: 8)
         let rowBytes = picture.width * picture.kind.channels
         var result: [UInt8] = []
         result.reserveCapacity(rowBytes * scale * picture.height * scale)
-        let run = try PictureRun(
-            graph: graph, run: CPURun(network: network, plan: plan, pool: pool), bits: 8,
+        try execute(
+            plans, kind: picture.kind, bits: 8,
             source: { target, row, count in target.copyBytes(from: picture.pixels[row * rowBytes..<(row + count) * rowBytes]) },
-            sink: { rows, _ in result += rows })
-        try run.execute(progress: nil)
+            sink: { rows, _ in result += rows }, progress: nil)
         return PixelPicture(width: picture.width * scale, height: picture.height * scale, kind: picture.kind, pixels: result)
     }
 }

@@ -58,9 +58,6 @@ public final class Upscaler {
         guard model.scales.contains(scale) else {
             throw EnlargerError(.usage, "\(name) enlarges \(model.scales.sorted().map { "x\($0)" }.joined(separator: ", ")), not x\(scale)")
         }
-        guard !options.testTimeAugmentation else {
-            throw EnlargerError(.usage, "-x: test-time augmentation is not available yet")
-        }
         device = try CPUDevice.chosen(options)
         pool = ThreadPool(threads: device.threads)
     }
@@ -72,19 +69,15 @@ public final class Upscaler {
 
     public var precision: String { device.usesBFloat16 ? "bf16" : "fp32" }
 
-    /// The plan for pictures of a size, without running anything.
-    /// - Throws: `doesNotFit` with the bytes it would take.
-    package func plan(width: Int, height: Int, kind: PictureKind = .init(colourChannels: 3, hasAlpha: false), bits: Int = 8) throws(EnlargerError) -> (plan: Plan, minimumBytes: Int) {
-        let planner = try planner(width: width, kind: kind, bits: bits)
-        return (try planner.plan(width: width, height: height, budget: options.memory), planner.minimumBytes(width: width, height: height))
-    }
-
-    package func planner(width: Int, kind: PictureKind, bits: Int) throws(EnlargerError) -> Planner {
+    /// - Parameter height: needed for test-time augmentation alone, which also runs the picture transposed.
+    package func planner(width: Int, height: Int, kind: PictureKind, bits: Int) throws(EnlargerError) -> Planner {
         let graph = try pictureGraph(kind)
         let pixel = kind.channels * bits / 8
-        return Planner(
-            graph: graph.graph, costs: device,
-            picture: PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width)))
+        let picture =
+            options.testTimeAugmentation
+            ? PictureBytes(input: 0, output: 0, fixed: AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits))
+            : PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width))
+        return Planner(graph: graph.graph, costs: device, picture: picture)
     }
 
     private func pictureGraph(_ kind: PictureKind) throws(EnlargerError) -> PictureGraph {
@@ -102,6 +95,40 @@ public final class Upscaler {
         return (graph, network)
     }
 
+    /// The plan for a picture; with test-time augmentation a second one, for the picture transposed.
+    func plans(width: Int, height: Int, kind: PictureKind, bits: Int) throws(EnlargerError) -> [Plan] {
+        let planner = try planner(width: width, height: height, kind: kind, bits: bits)
+        var plans = [try planner.plan(width: width, height: height, budget: options.memory)]
+        if options.testTimeAugmentation { plans.append(try planner.plan(width: height, height: width, budget: options.memory)) }
+        return plans
+    }
+
+    /// The one path that every picture takes: rows from the source, through the network, to the sink.
+    func execute(
+        _ plans: [Plan], kind: PictureKind, bits: Int, source: @escaping PictureRun.Source, sink: @escaping PictureRun.Sink,
+        progress: ((Double) throws -> Void)?
+    ) throws {
+        let (graph, network) = try prepare(kind)
+        let roundsPlanes = options.chroma == .bilinear && bits == 8
+        if options.testTimeAugmentation {
+            try AugmentedRun(
+                graph: graph, network: network, pool: pool, upright: plans[0], transposed: plans[1], bits: bits, roundsPlanes: roundsPlanes,
+                source: source, sink: sink
+            ).execute(progress: progress)
+        } else {
+            try PictureRun(
+                graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), bits: bits, roundsPlanes: roundsPlanes, source: source,
+                sink: sink
+            ).execute(progress: progress)
+        }
+    }
+
+    private func notes(on plans: [Plan]) -> [String] {
+        let strips = plans.map(\.strips.count).max()!
+        return (strips > 1 ? ["\(strips) vertical strips: the picture and the result pass through temporary files"] : [])
+            + (plans.count > 1 ? ["eight orientations: the picture and their sums pass through temporary files"] : [])
+    }
+
     /// Enlarges one picture file.
     ///
     /// - Parameters:
@@ -115,9 +142,7 @@ public final class Upscaler {
         let reader = try PictureReader(path: input, limits: PictureLimits())
         let info = reader.info
         let kind = PictureKind(colourChannels: info.colourChannels, hasAlpha: info.hasAlpha)
-        let planner = try planner(width: info.width, kind: kind, bits: info.bits)
-        let plan = try planner.plan(width: info.width, height: info.height, budget: options.memory)
-        let (graph, network) = try prepare(kind)
+        let plans = try plans(width: info.width, height: info.height, kind: kind, bits: info.bits)
         let format = try options.format.map { name throws(EnlargerError) in
             guard let format = PictureFormat(path: "x." + name) else { throw EnlargerError(.usage, "\(name) is not a picture format") }
             return format
@@ -125,12 +150,11 @@ public final class Upscaler {
         let writer = try PictureWriter(
             path: output, format: format, width: scale * info.width, height: scale * info.height, bits: info.bits,
             colourChannels: info.colourChannels, hasAlpha: info.hasAlpha, metadataFrom: reader)
-        let run = try PictureRun(
-            graph: graph, run: CPURun(network: network, plan: plan, pool: pool), bits: info.bits, roundsPlanes: options.chroma == .bilinear && info.bits == 8,
-            source: { target, row, count in try reader.readRows(into: target, from: row, count: count) },
-            sink: { rows, count in try writer.writeRows(rows, count: count) })
         do {
-            try run.execute(progress: progress)
+            try execute(
+                plans, kind: kind, bits: info.bits,
+                source: { target, row, count in try reader.readRows(into: target, from: row, count: count) },
+                sink: { rows, count in try writer.writeRows(rows, count: count) }, progress: progress)
             try writer.finish()
         } catch {
             writer.cancel()
@@ -140,9 +164,9 @@ public final class Upscaler {
         return UpscaleResult(
             input: input, output: output, model: modelName, scale: scale, device: "cpu", precision: precision,
             width: scale * info.width, height: scale * info.height,
-            seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18, plannedBytes: plan.plannedBytes,
+            seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18, plannedBytes: plans.map(\.plannedBytes).max()!,
             codecBytes: info.decoderBytes + writer.encoderBytes,
-            notes: info.notes + writer.notes + (plan.strips.count > 1 ? ["\(plan.strips.count) vertical strips: input and result pass through temporary files"] : []))
+            notes: info.notes + writer.notes + notes(on: plans))
     }
 }
 

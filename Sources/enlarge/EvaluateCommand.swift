@@ -4,10 +4,11 @@ import Tensors
 /// PSNR and SSIM over pairs of pictures. The model `bicubic` is plain resizing, which checks the protocol itself.
 enum EvaluateCommand {
     static func run(_ words: [String]) throws -> Int32 {
-        let arguments = try Arguments(words, withValue: SharedFlags.withValue, alone: SharedFlags.alone)
+        let arguments = try Arguments(words, withValue: SharedFlags.withValue, alone: SharedFlags.alone.merging(["-x": "--tta"]) { a, _ in a })
         guard arguments.positional.count == 1 else { throw EnlargerError(.usage, "evaluate takes one FOLDER of *_HR.png and *_LR.png") }
         let console = Console(isJSON: arguments.has("--json"), isQuiet: arguments.has("--quiet"))
-        let options = try SharedFlags.options(arguments)
+        var options = try SharedFlags.options(arguments)
+        options.testTimeAugmentation = arguments.has("--tta")
         let model: String, scale: Int, enlarge: (PixelPicture) throws -> PixelPicture
         if options.model == "bicubic" {
             guard let asked = options.scale else { throw EnlargerError(.usage, "-m bicubic needs -s SCALE") }
