@@ -1,6 +1,4 @@
 import Enlarger
-import FoundationEssentials
-import Glibc
 import PictureIO
 import TestSupport
 import Testing
@@ -14,7 +12,7 @@ import Testing
         options.chroma = .bilinear
         let upscaler = try Upscaler(options: options)
         let folder = TemporaryFolder()
-        let output = folder.path + "/out.png"
+        let output = folder.file("out.png")
         try upscaler.upscale(#require(SharedData.path("golden/input.png")), to: output)
         let made = try pixels(output), expected = try pixels(#require(SharedData.path("golden/\(name).png")))
         #expect(made.count == expected.count)
@@ -27,17 +25,5 @@ import Testing
         var bytes = [UInt8](repeating: 0, count: reader.info.bytesPerRow * reader.info.height)
         try bytes.withUnsafeMutableBytes { try reader.readRows(into: $0, from: 0, count: reader.info.height) }
         return bytes
-    }
-}
-
-/// A folder that goes with its owner.
-final class TemporaryFolder {
-    let path: String
-    init() {
-        var template = Array("/tmp/enlarger-tests.XXXXXX".utf8CString)
-        path = String(cString: mkdtemp(&template))
-    }
-    deinit {
-        try? FileManager.default.removeItem(atPath: path)
     }
 }
