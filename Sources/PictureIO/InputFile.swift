@@ -43,7 +43,7 @@ struct InputFile: ~Copyable {
         if let reason = copyAll(from: 0, to: spool.descriptor) {
             throw EnlargerError(.pictureInvalid, "cannot read standard input: \(reason)")
         }
-        return fcntl(spool.descriptor, F_DUPFD_CLOEXEC, 0)
+        return spool.duplicate()
     }
 
     /// Up to `count` bytes from `offset`; fewer at the end of the file.
