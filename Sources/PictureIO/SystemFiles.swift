@@ -25,6 +25,10 @@ struct UnnamedFile: ~Copyable {
         unlink(template)
     }
 
+    /// A descriptor that outlives this one. A method, not a use of `descriptor`: the file is open as long as it runs,
+    /// where a caller's last look at `descriptor` may be the end of the value, and so of the file.
+    func duplicate() -> Int32 { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
+
     deinit { close(descriptor) }
 
     /// A second descriptor of the same file, the caller's to close; -1 when there are too many.
