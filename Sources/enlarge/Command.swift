@@ -10,7 +10,7 @@ struct Command {
                 [--precision auto|fp32|bf16|fp16] [-j THREADS] [-f png|jpg|webp|tiff|avif] [-r] [--skip-existing]
                 [--chroma bicubic|bilinear] [-x] [--models FOLDER] [--json] [-q] [-v]
         enlarge plan      -m MODEL --size WxH [--memory SIZE] [--device ...] [--json]
-        enlarge models    list | info MODEL | convert FROM TO | fetch NAME
+        enlarge models    list | info MODEL | convert FROM TO | fetch NAME...|--all [--from URL] [--force]
         enlarge network   MODEL --input IN.npy --output OUT.npy      the bare network: float32 NCHW in, float32 NCHW out
         enlarge evaluate  -m MODEL -s SCALE FOLDER                    PSNR and SSIM over *_HR.png / *_LR.png pairs
         enlarge bench     -m MODEL --size WxH [--passes N]            the network alone, on random input
