@@ -28,7 +28,8 @@ final class OutputFile {
             (finalPath, temporaryPath, slot) = (nil, nil, -1)
             if needsSeeking {
                 do throws(EnlargerError) {
-                    descriptor = try UnnamedFile().duplicate()
+                    let spool = try UnnamedFile()
+                    descriptor = spool.duplicate()
                 } catch {
                     close(direct)
                     throw error

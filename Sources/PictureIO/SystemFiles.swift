@@ -31,9 +31,6 @@ struct UnnamedFile: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// A second descriptor of the same file, the caller's to close; -1 when there are too many.
-    borrowing func duplicate() -> Int32 { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
-
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(EnlargerError) {
         var done = 0
         while done < bytes.count {
