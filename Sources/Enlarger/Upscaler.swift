@@ -80,9 +80,8 @@ public final class Upscaler {
     package func planner(width: Int, kind: PictureKind, bits: Int) throws(EnlargerError) -> Planner {
         let graph = try pictureGraph(kind)
         let pixel = kind.channels * bits / 8
-        return Planner(
-            graph: graph.graph, costs: device,
-            picture: PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width)))
+        let fixed = PixelRows.temporaryBytes(longestRow: scale * width) + TransparentFill.bytes(width: width, kind: kind, bits: bits)
+        return Planner(graph: graph.graph, costs: device, picture: PictureBytes(input: pixel, output: pixel, fixed: fixed))
     }
 
     private func pictureGraph(_ kind: PictureKind) throws(EnlargerError) -> PictureGraph {
