@@ -58,7 +58,8 @@ let package = Package(
         .testTarget(name: "PictureIOTests", dependencies: ["PictureIO", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "EnlargerTests",
-            dependencies: ["Enlarger", "PictureIO", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport"], swiftSettings: swift),
+            dependencies: ["Enlarger", "PictureIO", "CVips", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],
+            swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

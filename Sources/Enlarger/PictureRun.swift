@@ -27,7 +27,6 @@ final class PictureRun {
     init(graph: PictureGraph, run: CPURun, bits: Int, roundsPlanes: Bool = false, source: @escaping Source, sink: @escaping Sink) throws(EnlargerError) {
         self.graph = graph
         self.run = run
-        self.source = source
         self.sink = sink
         let plan = run.plan
         bytesPerPixel = graph.kind.channels * bits / 8
@@ -37,7 +36,16 @@ final class PictureRun {
         let longestRow = graph.scale * plan.width
         pixels = PixelRows(
             graph: graph, bits: bits, roundsPlanes: roundsPlanes, temporary: arena.base.assumingMemoryBound(to: Float.self), longestRow: longestRow)
-        inputRows = arena.base + PixelRows.temporaryBytes(longestRow: longestRow)
+        var next = arena.base + PixelRows.temporaryBytes(longestRow: longestRow)
+        if graph.kind.hasAlpha {
+            let fill = TransparentFill(
+                width: plan.width, height: plan.height, kind: graph.kind, bits: bits, memory: next, upstream: source)
+            next += TransparentFill.bytes(width: plan.width, kind: graph.kind, bits: bits)
+            self.source = fill.read
+        } else {
+            self.source = source
+        }
+        inputRows = next
         outputRows = inputRows + inputCapacity * plan.strips.map(\.input.count).max()! * bytesPerPixel
     }
 

@@ -73,10 +73,11 @@ public final class Upscaler {
     package func planner(width: Int, height: Int, kind: PictureKind, bits: Int) throws(EnlargerError) -> Planner {
         let graph = try pictureGraph(kind)
         let pixel = kind.channels * bits / 8
+        let fill = TransparentFill.bytes(width: width, kind: kind, bits: bits)
         let picture =
             options.testTimeAugmentation
-            ? PictureBytes(input: 0, output: 0, fixed: AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits))
-            : PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width))
+            ? PictureBytes(input: 0, output: 0, fixed: AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits) + fill)
+            : PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width) + fill)
         return Planner(graph: graph.graph, costs: device, picture: picture)
     }
 
@@ -111,6 +112,11 @@ public final class Upscaler {
         let (graph, network) = try prepare(kind)
         let roundsPlanes = options.chroma == .bilinear && bits == 8
         if options.testTimeAugmentation {
+            let (width, height) = (plans[0].width, plans[0].height)
+            let memory = try Arena(byteCount: TransparentFill.bytes(width: width, kind: kind, bits: bits))
+            defer { withExtendedLifetime(memory) {} }
+            let source =
+                kind.hasAlpha ? TransparentFill(width: width, height: height, kind: kind, bits: bits, memory: memory.base, upstream: source).read : source
             try AugmentedRun(
                 graph: graph, network: network, pool: pool, upright: plans[0], transposed: plans[1], bits: bits, roundsPlanes: roundsPlanes,
                 source: source, sink: sink

@@ -29,10 +29,7 @@ struct Command {
             print(usage)
             exit(ExitStatus.usage)
         }
-        if words == ["--help"] || words == ["-h"] || words == ["help"] {
-            print(usage)
-            exit(ExitStatus.done)
-        }
+        if words == ["help"] { words = ["--help"] }
         if words == ["--version"] || words == ["version"] {
             print("enlarge \(version)")
             exit(ExitStatus.done)
@@ -43,6 +40,10 @@ struct Command {
         ]
         let command = commands[words[0]]
         if command != nil { words.removeFirst() }
+        if words.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
+            print(usage)
+            exit(ExitStatus.done)
+        }
         do {
             exit(try (command ?? UpscaleCommand.run)(words))
         } catch {
@@ -54,7 +55,13 @@ struct Command {
 
     /// Ctrl-C and SIGTERM end the process with nothing half-written left.
     static func removeTemporariesOnSignals() {
+        var mask = sigset_t()
+        sigemptyset(&mask)
         for number in [SIGINT, SIGTERM, SIGHUP] {
+            var inherited = sigaction()
+            // nohup and background jobs of a shell ignore signals on purpose.
+            if sigaction(number, nil, &inherited) == 0, unsafeBitCast(inherited.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { continue }
+            sigaddset(&mask, number)
             signal(number) { number in
                 TemporaryFiles.removeAll()
                 let text: StaticString = "enlarge: interrupted, nothing was written\n"
@@ -62,5 +69,7 @@ struct Command {
                 _exit(128 + number)
             }
         }
+        // Blocked signals are inherited too, from whatever thread of the parent started this process.
+        pthread_sigmask(SIG_UNBLOCK, &mask, nil)
     }
 }

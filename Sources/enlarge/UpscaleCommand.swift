@@ -11,10 +11,6 @@ enum UpscaleCommand {
                 ["-o": "--output", "--output": "--output", "-f": "--format", "--format": "--format", "--chroma": "--chroma"]) { a, _ in a },
             alone: SharedFlags.alone.merging(
                 ["-r": "--recursive", "--recursive": "--recursive", "--skip-existing": "--skip-existing", "-x": "--tta"]) { a, _ in a })
-        if arguments.has("--help") {
-            print(Command.usage)
-            return ExitStatus.done
-        }
         var options = try SharedFlags.options(arguments)
         options.testTimeAugmentation = arguments.has("--tta")
         if let text = arguments.value("--chroma") {
