@@ -99,7 +99,6 @@ ENGINES = {
     "ncnn fp32": lambda *a: ncnn(*a, False),
     "ncnn bf16": lambda *a: ncnn(*a, True),
     "OpenCV upsample": superres,
-    "OpenCV network": superres_net,
 }
 
 
