@@ -1,3 +1,4 @@
+import StreamPlanner
 import Tensors
 
 /// The words of a command line, taken apart: flags with and without values, and the rest in order.
@@ -68,12 +69,15 @@ struct Arguments {
         return product
     }
 
-    /// Two numbers joined by "x".
+    /// Two numbers joined by "x", of at most `Planner.sideLimit`: arithmetic on them stays inside 64 bits.
     func size(_ name: String) throws(EnlargerError) -> (width: Int, height: Int)? {
         guard let text = value(name) else { return nil }
         let parts = text.lowercased().split(separator: "x", omittingEmptySubsequences: false)
         guard parts.count == 2, let width = Int(parts[0]), let height = Int(parts[1]), width > 0, height > 0 else {
             throw EnlargerError(.usage, "\(name) \(text): a size such as 500x400 is needed")
+        }
+        guard max(width, height) <= Planner.sideLimit else {
+            throw EnlargerError(.usage, "\(name) \(text): sides of at most \(Planner.sideLimit) are possible")
         }
         return (width, height)
     }

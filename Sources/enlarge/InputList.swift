@@ -28,6 +28,9 @@ struct InputList {
                 pictures.append(Picture(path: word, relative: lastPart(word)))
             }
         }
+        // A picture that is named twice (itself and by a glob, say) is enlarged once.
+        var seen: Set<String> = []
+        pictures.removeAll { !seen.insert($0.path).inserted }
     }
 
     private mutating func addFolder(_ folder: String, below: String, _ isRecursive: Bool, _ suffix: String?) {

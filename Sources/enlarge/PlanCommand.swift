@@ -11,7 +11,6 @@ enum PlanCommand {
         let upscaler = try Upscaler(options: SharedFlags.options(arguments))
         let kind = PictureKind(colourChannels: 3, hasAlpha: arguments.has("--alpha"))
         let planner = try upscaler.planner(width: size.width, height: size.height, kind: kind, bits: 8)
-        guard size.width <= 1 << 24, size.height <= 1 << 24 else { throw EnlargerError(.usage, "--size: sides of at most \(1 << 24) are possible") }
         let minimum = planner.minimumBytes(width: size.width, height: size.height)
         do throws(EnlargerError) {
             let plan = try planner.plan(width: size.width, height: size.height, budget: upscaler.options.memory)

@@ -40,9 +40,14 @@ enum UpscaleCommand {
         _ = PictureFormat.available
         let processAtStart = processPeakBytes()
         var status = ExitStatus.done
+        var claimed: [String: String] = [:]  // results of this run, and of which picture
         for (number, picture) in inputs.pictures.enumerated() {
             do {
                 let output = try naming.output(for: picture)
+                if let other = claimed[output] {
+                    throw EnlargerError(.outputFailed, "\(picture.path): the result would replace \(output), the result of \(other)")
+                }
+                claimed[output] = picture.path
                 if arguments.has("--skip-existing"), output != "-", access(output, F_OK) == 0 {
                     console.say("\(picture.path): \(output) exists, skipped")
                     continue

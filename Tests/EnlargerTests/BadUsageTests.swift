@@ -38,10 +38,11 @@ extension CommandTests {
             try fails(["a.png", "-m", "tiny-x2", "--chroma", "lanczos"], says: "lanczos")
             try fails(["a.png", "-m", "tiny-x2", "--precision", "fp8"], says: "fp8")
             try fails(["a.png", "-m", "tiny-x2", "--device", "abacus"], says: "abacus")
-            try fails(["a.png", "a.png", "-m", "tiny-x2", "-o", "a.png"], says: "a.png")
-            try fails(["a.png", "a.png", "-m", "tiny-x2", "-o", "-"], says: "-o -")
-            for size in ["0x5", "5", "5x", "axb", "5x5x5", "-5x5", "99999999x2"] {
+            try fails(["a.png", "b.png", "-m", "tiny-x2", "-o", "a.png"], says: "a.png")
+            try fails(["a.png", "b.png", "-m", "tiny-x2", "-o", "-"], says: "-o -")
+            for size in ["0x5", "5", "5x", "axb", "5x5x5", "-5x5", "99999999x2", "2x16777217", "\(Int.max)x\(Int.max)"] {
                 try fails(["plan", "-m", "tiny-x2", "--size", size], says: "--size")
+                #expect(try Enlarge.run("bench", "-m", "tiny-x2", "--size", size, "--band-rows", "4", in: folder).status == 2)
             }
             try fails(["plan", "-m", "tiny-x2"], says: "--size")
         }

@@ -118,6 +118,17 @@ extension CommandTests {
             }
         }
 
+        @Test func `two pictures never share a result`() throws {
+            try folder.make("one")
+            for name in ["a.png", "a.jpg", "one/a.png"] { try Picture.made(9, 9).save(folder.file(name)) }
+            let result = try Enlarge.run("a.png", "a.jpg", "one/a.png", "-m", "tiny-x2", "-f", "png", "-o", "out", "--json", in: folder)
+            #expect(result.status == 1 && result.objects.map { $0["error"] != nil } == [false, true, true])
+            #expect(result.errors.contains("the result of a.png"))
+            // Named twice, enlarged once.
+            let twice = try Enlarge.run("a.png", "a.*", "a.png", "-m", "tiny-x2", "-o", "twice", "--json", in: folder)
+            #expect(twice.status == 0 && twice.objects.count == 2)
+        }
+
         @Test func `JSON has the fields of the contract and the numbers of the run`() throws {
             try Picture.made(20, 14).save(folder.file("a \"quoted\" ä.png"))
             let result = try Enlarge.run("a \"quoted\" ä.png", "-m", "tiny-x3", "--json", in: folder)
