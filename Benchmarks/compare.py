@@ -29,7 +29,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 FP32, BF16 = "Enlarger fp32", "Enlarger bf16"
 GENERAL = [FP32, BF16, "ncnn fp32", "ncnn bf16", "OpenVINO fp32", "OpenVINO bf16", "ONNX Runtime", "OpenCV"]
-LUMA = [FP32, "OpenCV upsample"]
+LUMA = [FP32, "OpenCV network", "OpenCV upsample"]
 
 #: name -> (what it is, width, height, timed passes, engines, {engine: (wanted ratio of seconds, compared with)}, wanted MiB)
 CASES = {
@@ -39,9 +39,9 @@ CASES = {
     "baseline": (
         "EDSR x3, 16 blocks of 64 channels, 256 x 256", 256, 256, 5, GENERAL,
         {"ncnn fp32": (0.55, FP32), "OpenVINO fp32": (0.40, FP32), "OpenVINO bf16": (0.55, BF16)}, 75),
-    "FSRCNN_x3": ("FSRCNN x3, 1280 x 720", 1280, 720, 5, LUMA, {"OpenCV upsample": (0.35, FP32)}, None),
-    "ESPCN_x3": ("ESPCN x3, 1280 x 720", 1280, 720, 5, LUMA, {"OpenCV upsample": (0.35, FP32)}, None),
-    "LapSRN_x4": ("LapSRN x4, 320 x 180", 320, 180, 3, LUMA, {"OpenCV upsample": (0.35, FP32)}, None),
+    "FSRCNN_x3": ("FSRCNN x3, 1280 x 720", 1280, 720, 5, LUMA, {"OpenCV network": (0.35, FP32)}, None),
+    "ESPCN_x3": ("ESPCN x3, 1280 x 720", 1280, 720, 5, LUMA, {"OpenCV network": (0.35, FP32)}, None),
+    "LapSRN_x4": ("LapSRN x4, 320 x 180", 320, 180, 3, LUMA, {"OpenCV network": (0.35, FP32)}, None),
 }
 EDSR = {"full": (32, 256, 3, 0.1), "baseline": (16, 64, 3, 1.0)}
 
@@ -140,8 +140,8 @@ def write_results(options):
         "the same round. Peak is the resident memory of the whole process (VmHWM), the Python of the peers included.", "",
         f"Machine: {here}. {options.threads} threads. {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}.", "",
         f"Peers: {versions}.", "",
-        "Enlarger runs the bare network on float planes, which for FSRCNN, ESPCN and LapSRN is luma alone. `OpenCV upsample` is all",
-        "of dnn_superres, with the colours and the conversions: its dnn module does not load these files by itself.", ""]
+        "Enlarger and `OpenCV network` run the bare network on float planes: luma alone for FSRCNN, ESPCN and LapSRN, all outputs",
+        "of LapSRN for OpenCV. `OpenCV upsample` is all of dnn_superres, with the colours and the conversions.", ""]
     for case in CASES:
         of_case = [r for r in records if r["case"] == case]
         if of_case:

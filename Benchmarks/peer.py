@@ -81,6 +81,7 @@ def superres_net(model, x, threads):
     """The same network without colours: float luma in, float planes out."""
     import cv2
     cv2.setNumThreads(threads)
+    cv2.dnn_superres.DnnSuperResImpl_create()  # registers the DepthToSpace that these files need
     net = cv2.dnn.readNetFromTensorflow(model + ".pb")
     names = net.getUnconnectedOutLayersNames()
     luma = np.ascontiguousarray(x[:, :1]) / 255
@@ -99,6 +100,7 @@ ENGINES = {
     "ncnn fp32": lambda *a: ncnn(*a, False),
     "ncnn bf16": lambda *a: ncnn(*a, True),
     "OpenCV upsample": superres,
+    "OpenCV network": superres_net,
 }
 
 

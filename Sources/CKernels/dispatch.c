@@ -1,4 +1,7 @@
 #include "CKernels.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 enum ek_isa ek_best_isa(void) {
 #if defined(__x86_64__)
@@ -19,4 +22,22 @@ const char *ek_isa_name(enum ek_isa isa) {
     case EK_AVX512_BF16: return "AVX-512 BF16";
     }
     return "unknown";
+}
+
+unsigned ek_flush_subnormals(void) {
+#if defined(__x86_64__)
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | _MM_FLUSH_ZERO_ON | 0x40 /* denormals are zero */);
+    return before;
+#else
+    return 0;
+#endif
+}
+
+void ek_restore_mode(unsigned mode) {
+#if defined(__x86_64__)
+    _mm_setcsr(mode);
+#else
+    (void)mode;
+#endif
 }

@@ -17,6 +17,7 @@ package final class CPUNetwork: Sendable {
         self.graph = graph
         self.device = device
         let arena = try Arena(byteCount: device.weightsBytes(graph))
+        arena.preferHugePages()
         var offsets: [Int] = [], end = 0
         for (n, node) in graph.nodes.enumerated() {
             let layout = PackedNode.Layout(node.operation, channels: graph.channels[n])

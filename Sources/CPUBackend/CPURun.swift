@@ -26,6 +26,7 @@ package final class CPURun {
         self.plan = plan
         self.pool = pool
         arena = try Arena(byteCount: plan.activationBytes + plan.scratchBytes)
+        arena.preferHugePages()
         schedule = Schedule(graph: network.graph, lags: plan.rowLags, height: plan.height, bandRows: plan.bandRows)
         // Scratch first: its kernels want cache-line alignment, which every part keeps.
         scratch = arena.base

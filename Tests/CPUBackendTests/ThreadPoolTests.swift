@@ -16,6 +16,19 @@ import Testing
         }
     }
 
+    @Test(arguments: [1, 2, 5])
+    func `takes subnormal numbers for zero in every task and not outside`(threads: Int) {
+        let tiny = Mutex(Float.leastNormalMagnitude)
+        let half = { tiny.withLock { $0 } / 2 }
+        let results = Mutex([Float](repeating: 1, count: 40))
+        ThreadPool(threads: threads).run(tasks: 40) { task, _ in
+            let value = tiny.withLock { $0 } / 2
+            results.withLock { $0[task] = value }
+        }
+        #expect(results.withLock { $0.allSatisfy { $0 == 0 } })
+        #expect(half() > 0)
+    }
+
     @Test func `ends while its threads sleep`() {
         for _ in 0..<50 { _ = ThreadPool(threads: 3) }
     }

@@ -15,6 +15,18 @@ enum ek_isa { EK_SCALAR = 0, EK_AVX2 = 1, EK_AVX512 = 2, EK_AVX512_BF16 = 3 };
 enum ek_isa ek_best_isa(void);
 const char *ek_isa_name(enum ek_isa isa);
 
+/// Makes the calling thread take subnormal numbers for zero, in and out: they would cost a hundred times as much as others.
+/// Returns the mode from before, for ek_restore_mode. What kernels compute is stated for this mode.
+unsigned ek_flush_subnormals(void);
+void ek_restore_mode(unsigned mode);
+
+/// For the body of a loop that waits for another thread.
+static inline void ek_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
 enum ek_element { EK_F32 = 0, EK_F16 = 1, EK_BF16 = 2, EK_U8 = 3 };
 
 /// Where rows of a map are and how they are laid out.
