@@ -5,8 +5,9 @@ import Tensors
 
 enum UpscaleCommand {
     static func run(_ words: [String]) throws -> Int32 {
+        let habits = try Habits(words)
         let arguments = try Arguments(
-            words,
+            habits.words,
             withValue: SharedFlags.withValue.merging(
                 ["-o": "--output", "--output": "--output", "-f": "--format", "--format": "--format", "--chroma": "--chroma"]) { a, _ in a },
             alone: SharedFlags.alone.merging(
@@ -28,6 +29,7 @@ enum UpscaleCommand {
         console.standardOutputIsTaken = arguments.value("--output") == "-" || (arguments.value("--output") == nil && arguments.positional.contains("-"))
         Command.removeTemporariesOnSignals()
 
+        for note in habits.notes { console.note(note) }
         let upscaler = try Upscaler(options: options)
         if arguments.has("--verbose") { console.note("model \(upscaler.modelName), \(upscaler.deviceDescription)") }
         let inputs = try InputList(
