@@ -6,7 +6,7 @@ import Tensors
 @main
 struct Command {
     static let usage = """
-        enlarge [upscale] INPUT... [-o FILE|FOLDER] [-m MODEL] [-s 2|3|4|8] [--memory SIZE] [--device auto|cpu|vulkan[:N]]
+        enlarge [upscale] INPUT... [-o FILE|FOLDER] [-m MODEL] [-s 2|3|4|8|2,4,8] [--memory SIZE] [--device auto|cpu|vulkan[:N]]
                 [--precision auto|fp32|bf16|fp16] [-j THREADS] [-f png|jpg|webp|tiff|avif] [-r] [--skip-existing]
                 [--chroma bicubic|bilinear] [-x] [--models FOLDER] [--json] [-q] [-v]
         enlarge plan      -m MODEL --size WxH [--memory SIZE] [--device ...] [--json]
