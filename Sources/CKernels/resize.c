@@ -9,8 +9,9 @@ struct taps {
     float weight[TAPS];
 };
 
-static double keys(double d) {
-    const double a = -0.5, x = d < 0 ? -d : d;
+/// Keys' cubic convolution (IEEE Trans. ASSP 29, 1981) at a distance, with its parameter.
+static double keys(double a, double d) {
+    const double x = d < 0 ? -d : d;
     if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
     return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
@@ -20,11 +21,12 @@ static int floor_divided(int x, int s) { return x >= 0 ? x / s : -((-x + s - 1) 
 static struct taps taps_at(int method, int s, int position) {
     struct taps t = {floor_divided(position, s), {0, 1, 0, 0}};
     if (method == 0) return t;
-    double f = (2.0 * (position - t.base * s) + 1 - s) / (2.0 * s);
+    const int phase = position - t.base * s;
+    double f = method == 4 ? (double)phase / s : (2.0 * phase + 1 - s) / (2.0 * s);
     if (f < 0) f += 1, t.base -= 1;
     for (int i = 0; i < TAPS; i++) {
         const double d = f - (i - 1), tent = 1 - (d < 0 ? -d : d);
-        t.weight[i] = (float)(method == 2 ? keys(d) : tent > 0 ? tent : 0);
+        t.weight[i] = (float)(method == 2 ? keys(-0.5, d) : method == 3 ? keys(-0.75, d) : tent > 0 ? tent : 0);
     }
     return t;
 }

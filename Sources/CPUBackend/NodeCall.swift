@@ -202,7 +202,7 @@ struct NodeCall {
         let limit = graph.scales[inputs[0]] * run.plan.height
         let needed = graph.nodes[node].operation.needed(.rows, input: 0, for: rows)
         let inRows = RowPointers(needed.map { input(0, min(max($0, 0), limit - 1)) }), outRows = outputPointers()
-        let kinds: [ResizeMethod: Int32] = [.nearest: 0, .bilinear: 1, .bicubic: 2]
+        let kinds: [ResizeMethod: Int32] = [.nearest: 0, .bilinear: 1, .bicubic: 2, .bicubicSharp: 3, .bilinearFromCorner: 4]
         let pad = Int32(run.plan.pad), x0 = strip.input.lowerBound
         let call = Shared(
             ek_resize(

@@ -75,7 +75,11 @@ extension NetworkGraph {
                 step = max(conv.padTop, conv.padLeft, after)
                 scale = scales[n]
             case .resize(let method, _):
-                step = method == .nearest ? 0 : method == .bilinear ? 1 : 2
+                step = switch method {
+                case .nearest: 0
+                case .bilinear, .bilinearFromCorner: 1
+                case .bicubic, .bicubicSharp: 2
+                }
                 scale = scales[node.inputs[0]]
             default: (step, scale) = (0, 1)
             }

@@ -19,7 +19,7 @@ package enum Operation: Sendable {
     /// Channels `range` of the input.
     case slice(Range<Int>)
     case depthToSpace(Int, DepthToSpaceOrder)
-    /// Enlarges by an integer factor, half-pixel centres, edge pixels repeated.
+    /// Enlarges by an integer factor, edge pixels repeated.
     case resize(ResizeMethod, Int)
 }
 
@@ -27,8 +27,14 @@ package enum Operation: Sendable {
 /// `channelFirst` (PyTorch pixel_shuffle, ONNX "CRD"): input channel c·s² + dy·s + dx.
 package enum DepthToSpaceOrder: String, Sendable { case blockFirst, channelFirst }
 
-/// Source coordinate of output column x: (x + 0.5)/s - 0.5 (nearest: floor(x/s)). Bicubic is Keys' with a = -0.5.
-package enum ResizeMethod: String, Sendable { case nearest, bilinear, bicubic }
+/// Source coordinate of output column x: (x + 0.5)/s - 0.5 (half-pixel centres), but floor(x/s) for `nearest` and
+/// x/s for `bilinearFromCorner` (ONNX "asymmetric"). `bicubic` is Keys' with a = -0.5; `bicubicSharp` has a = -0.75
+/// (PyTorch's, OpenCV's).
+package enum ResizeMethod: String, Sendable {
+    case nearest, bilinear, bicubic
+    case bicubicSharp = "bicubic_sharp"
+    case bilinearFromCorner = "bilinear_from_corner"
+}
 
 package enum Activation: Sendable, Equatable {
     /// max(x, 0)

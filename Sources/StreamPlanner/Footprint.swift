@@ -14,8 +14,8 @@ extension Operation {
             conv.stride * inputLag + (axis == .rows ? conv.padTop : conv.padLeft)
         case .depthToSpace(let s, _): s * inputLag
         case .resize(.nearest, let s): s * inputLag
-        case .resize(.bilinear, let s): s * (inputLag + 1)
-        case .resize(.bicubic, let s): s * (inputLag + 2)
+        case .resize(.bilinear, let s), .resize(.bilinearFromCorner, let s): s * (inputLag + 1)
+        case .resize(.bicubic, let s), .resize(.bicubicSharp, let s): s * (inputLag + 2)
         default: inputLag
         }
     }
@@ -35,7 +35,9 @@ extension Operation {
             return floorDivide(first, s)..<floorDivide(last, s) + 1
         case .resize(.bilinear, let s):
             return leftTap(first, s)..<leftTap(last, s) + 2
-        case .resize(.bicubic, let s):
+        case .resize(.bilinearFromCorner, let s):
+            return floorDivide(first, s)..<floorDivide(last, s) + 2
+        case .resize(.bicubic, let s), .resize(.bicubicSharp, let s):
             return leftTap(first, s) - 1..<leftTap(last, s) + 3
         default:
             return range

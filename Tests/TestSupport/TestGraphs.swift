@@ -5,7 +5,7 @@ import Tensors
 package enum TestGraphs {
     package static let names = [
         "edsr", "edsr, 8-bit weights", "edsr, 16-bit weights", "wide edsr", "fsrcnn-like", "espcn-like", "lapsrn-like", "dense", "with planes around", "elementwise",
-        "even and dilated kernels", "nearest and bilinear",
+        "even and dilated kernels", "nearest and bilinear", "sharp bicubic and bilinear from the corner",
     ]
 
     package static func make(_ name: String) -> NetworkGraph {
@@ -135,6 +135,13 @@ package enum TestGraphs {
                 y = conv(y, 6, 20, 12)
                 let up = TransposedConvolution(weights: weights(4, 4, 12, 3), bias: [], stride: 2, padTop: 1, padLeft: 1)
                 let result = add(.transposedConvolution(up), y)
+                return try finish(result)
+            case "sharp bicubic and bilinear from the corner":
+                let x = add(.input(channels: 3))
+                let y = add(.depthToSpace(3, .channelFirst), conv(conv(x, 3, 3, 24, slopes(24)), 3, 24, 27))
+                let wide = add(.resize(.bicubicSharp, 3), conv(x, 3, 3, 20))
+                let a = add(.add, y, conv(wide, 1, 20, 3))
+                let result = add(.add, a, add(.resize(.bilinearFromCorner, 3), x))
                 return try finish(result)
             default:
                 let x = add(.input(channels: 3))

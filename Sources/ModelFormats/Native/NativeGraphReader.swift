@@ -62,7 +62,7 @@ struct NativeGraphReader {
             }
             return .depthToSpace(try integer(node, "block", node.block, 1...16), order)
         case "resize":
-            guard let method = ResizeMethod(rawValue: node.method ?? "") else { throw invalid(node.name, "method \"\((node.method ?? "").prefix(16))\"; nearest, bilinear and bicubic are read") }
+            guard let method = ResizeMethod(rawValue: node.method ?? "") else { throw invalid(node.name, "method \"\((node.method ?? "").prefix(16))\"; nearest, bilinear, bicubic, bicubic_sharp and bilinear_from_corner are read") }
             return .resize(method, try integer(node, "factor", node.factor, 1...16))
         default: throw unsupported(node.name, "operation \"\(node.op.prefix(80))\"")
         }

@@ -16,7 +16,8 @@ extension SafetensorsFile {
         let file = try ReplacementFile(path: path)
         try file.write(header)
         for tensor in tensors {
-            try file.write(UnsafeRawBufferPointer(rebasing: tensor.storage.bytes[tensor.offset..<tensor.offset + tensor.byteCount]))
+            let written = tensor.withBytes { bytes in Result { () throws(EnlargerError) in try file.write(bytes) } }
+            try written.get()
         }
         try file.commit()
     }
