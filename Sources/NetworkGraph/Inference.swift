@@ -1,4 +1,4 @@
-import Tensors
+package import Tensors
 
 extension NetworkGraph {
     /// Largest channel count and scale that a file may ask for: far above any published network, far below overflow.
@@ -28,7 +28,8 @@ extension NetworkGraph {
 
 extension NetworkGraph.Node {
     /// Channels and scale of the value, from those of the inputs.
-    fileprivate func inferShape(channels: [Int], scales: [Int]) throws(EnlargerError) -> (channels: Int, scale: Int) {
+    /// - Throws: `modelInvalid`, naming the node, when the operation does not take such inputs.
+    package func inferShape(channels: [Int], scales: [Int]) throws(EnlargerError) -> (channels: Int, scale: Int) {
         func fail(_ reason: String) -> EnlargerError { EnlargerError(.modelInvalid, "node \"\(name)\": \(reason)") }
         func expectInputs(_ count: Int) throws(EnlargerError) {
             guard channels.count == count else { throw fail("has \(channels.count) inputs, needs \(count)") }
