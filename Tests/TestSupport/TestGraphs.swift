@@ -6,6 +6,7 @@ package enum TestGraphs {
     package static let names = [
         "edsr", "edsr, 8-bit weights", "edsr, 16-bit weights", "wide edsr", "fsrcnn-like", "espcn-like", "lapsrn-like", "dense", "with planes around", "elementwise",
         "even and dilated kernels", "nearest and bilinear", "sharp bicubic and bilinear from the corner",
+        "residuals that are planar",
     ]
 
     package static func make(_ name: String) -> NetworkGraph {
@@ -135,6 +136,12 @@ package enum TestGraphs {
                 y = conv(y, 6, 20, 12)
                 let up = TransposedConvolution(weights: weights(4, 4, 12, 3), bias: [], stride: 2, padTop: 1, padLeft: 1)
                 let result = add(.transposedConvolution(up), y)
+                return try finish(result)
+            case "residuals that are planar":
+                let x = add(.input(channels: 3))
+                let y = conv(conv(x, 3, 3, 8, .relu), 3, 8, 3, residual: x, scale: 0.5)
+                let base = add(.resize(.bilinear, 2), y)
+                let result = conv(add(.resize(.nearest, 2), y), 3, 3, 3, residual: base)
                 return try finish(result)
             case "sharp bicubic and bilinear from the corner":
                 let x = add(.input(channels: 3))

@@ -131,6 +131,10 @@ class Builder:
         x = self.node("Transpose", [x], 0, perm=[0, 1, 4, 2, 5, 3] if order == "CRD" else [0, 3, 4, 1, 5, 2])
         return self.node("Reshape", [x, last], c)
 
+    def roi(self):
+        """Optional only from operator set 13 on."""
+        return "" if self.opset >= 13 else self.tensor([], np.float32)
+
     def resize(self, x, s, mode="nearest", by="scales", a=-0.75, **attributes):
         """Resize as F.interpolate is exported: by constant scales, or by sizes computed from the shape."""
         attributes.setdefault("coordinate_transformation_mode", "asymmetric" if mode == "nearest" else "pytorch_half_pixel")
@@ -139,7 +143,7 @@ class Builder:
         if mode == "cubic":
             attributes["cubic_coeff_a"] = a
         if by == "scales":
-            inputs = [x, "", self.tensor([1, 1, s, s], np.float32)]
+            inputs = [x, self.roi(), self.tensor([1, 1, s, s], np.float32)]
         else:
             shape = self.node("Shape", [x], 0)
             rows = self.node("Slice", [shape, self.tensor([2], np.int64), self.tensor([4], np.int64), self.tensor([0], np.int64)], 0)
@@ -149,7 +153,7 @@ class Builder:
                 large = self.node("Floor", [self.node("Mul", [large, self.tensor([s, s], np.float32)], 0)], 0)
                 large = self.node("Cast", [large], 0, to=TensorProto.INT64)
             start = self.node("Slice", [shape, self.tensor([0], np.int64), self.tensor([2], np.int64), self.tensor([0], np.int64)], 0)
-            inputs = [x, "", "", self.node("Concat", [start, large], 0, axis=0)]
+            inputs = [x, self.roi(), self.roi(), self.node("Concat", [start, large], 0, axis=0)]
         return self.node("Resize", inputs, self.width(x), mode=mode, **attributes)
 
     def pad(self, x, pads, mode="constant"):

@@ -47,7 +47,7 @@ typedef struct {
     float residual_scale;
 } ek_epilogue;
 
-/// A k x k convolution, stride 1, any channels, direct. Output blocked. The residual has the output's columns and is blocked.
+/// A k x k convolution, stride 1, any channels, direct. Output blocked. The residual has the output's columns.
 typedef struct {
     ek_map in;               ///< in.rows[i], i in 0 ..< rows + dilation*(kh-1): input row (first output row - pad_top + i)
     ek_map out;              ///< out.rows[i]: output row i; blocked; NULL: dropped
