@@ -47,7 +47,7 @@ public final class Upscaler {
     /// - Throws: `EnlargerError` with `modelNotFound`, `modelInvalid`, `modelUnsupported`, `usage` (scale) or `noDevice`.
     public convenience init(options: UpscaleOptions = .init()) throws(EnlargerError) {
         let path = try ModelLibrary(extraFolders: options.modelFolders).path(for: options.model, scale: options.scale)
-        try self.init(model: ModelFile.load(path: path), name: Upscaler.name(ofFile: path), options: options)
+        try self.init(model: ModelFile.load(path: path, convention: options.convention), name: Upscaler.name(ofFile: path), options: options)
     }
 
     package init(model: Model, name: String, options: UpscaleOptions) throws(EnlargerError) {
@@ -172,7 +172,7 @@ public final class Upscaler {
             width: scale * info.width, height: scale * info.height,
             seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18, plannedBytes: plans.map(\.plannedBytes).max()!,
             codecBytes: info.decoderBytes + writer.encoderBytes,
-            notes: info.notes + writer.notes + notes(on: plans))
+            notes: model.notes + info.notes + writer.notes + notes(on: plans))
     }
 }
 

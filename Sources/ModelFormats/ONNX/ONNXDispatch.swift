@@ -26,6 +26,18 @@ extension ONNXTranslation {
         }
     }
 
+    /// Why a node cannot be read whatever its inputs are; nil: that depends on them.
+    func reasonOfItsOwn(_ node: ONNXModel.Node) throws(EnlargerError) -> String? {
+        switch node.operation {
+        case "Conv":
+            let strides = try model.integers(node, "strides") ?? []
+            return strides.contains { $0 != 1 } ? "strides \(strides): maps smaller than the picture cannot be represented" : nil
+        case "Resize" where try model.text(node, "coordinate_transformation_mode") == "align_corners":
+            return "coordinate_transformation_mode align_corners: it depends on the picture's size and cannot stream"
+        default: return nil
+        }
+    }
+
     mutating func dispatch(_ node: ONNXModel.Node) throws(EnlargerError) {
         switch node.operation {
         case "Constant": try constant(node)

@@ -101,7 +101,7 @@ struct ONNXTranslation {
         let isKnown = node.domain.isEmpty && ONNXTranslation.read.contains(node.operation)
         let reachesUnknown = node.inputs.contains { input in if input >= 0, case .unknown? = values[input] { true } else { false } }
         guard isKnown, !reachesUnknown else {
-            if !isKnown { note(node, ONNXTranslation.reason(node)) }
+            if let reason = isKnown ? try reasonOfItsOwn(node) : ONNXTranslation.reason(node) { note(node, reason) }
             for output in node.outputs where output >= 0 { values[output] = .unknown }
             return
         }
