@@ -38,6 +38,7 @@ struct NodeCall {
         case .concatenate: concatenate()
         case .slice(let range): slice(range)
         case .depthToSpace(let s, let order): depthToSpace(s, order)
+        case .border(let mode, let extent): border(mode, extent)
         case .resize(let method, let s): resize(method, s)
         }
     }
@@ -50,9 +51,13 @@ struct NodeCall {
             rows: rows, block_stride: rowClass.blockStride, planar: rowClass.isPlanar ? 1 : 0, channels: Int32(graph.channels[node]))
     }
 
-    /// Pointers to rows of an input; those outside the picture are the row of zeros.
+    /// Pointers to rows of an input; those outside the picture are rows of its border, or the row of zeros.
     private func inputPointers(_ index: Int, _ range: Range<Int>) -> RowPointers {
         let limit = graph.scales[inputs[index]] * run.plan.height
+        if case .border(let mode, _) = graph.nodes[inputs[index]].operation, case .convolution(let conv) = graph.nodes[node].operation {
+            // What a kernel reads past its padding (a whole tile) does not count; the rows that stand for it may be gone.
+            return RowPointers(range.map { $0 >= -conv.padTop && $0 < limit + conv.padBottom ? input(index, mode.place($0, in: limit)) : run.zeroRow })
+        }
         return RowPointers(range.map { $0 >= 0 && $0 < limit ? input(index, $0) : run.zeroRow })
     }
     private func outputPointers() -> RowPointers { RowPointers(rows.map { output($0) }) }
@@ -175,6 +180,21 @@ struct NodeCall {
         ek_copy_channels(
             map(inputs[0], inRows.pointer), Int32(range.lowerBound), map(node, outRows.pointer), 0, Int32(range.count), Int32(rows.count), col0,
             col1)
+        withExtendedLifetime((inRows, outRows)) {}
+    }
+
+    /// The input's rows, their ends filled where they are the picture's.
+    private func border(_ mode: BorderMode, _ extent: Int) {
+        let inRows = inputPointers(0, rows), outRows = outputPointers()
+        let from = map(inputs[0], inRows.pointer), to = map(node, outRows.pointer)
+        ek_copy_channels(from, 0, to, 0, Int32(graph.channels[node]), Int32(rows.count), col0, col1)
+        let width = graph.scales[node] * run.plan.width
+        func column(_ position: Int) -> Int32 { Int32(run.bufferColumn(node, position, strip)) }
+        for distance in 1...extent {
+            if columns.lowerBound == 0 { ek_copy_column(from, column(mode.place(-distance, in: width)), to, column(-distance), Int32(rows.count)) }
+            let beyond = width - 1 + distance
+            if columns.upperBound == width { ek_copy_column(from, column(mode.place(beyond, in: width)), to, column(beyond), Int32(rows.count)) }
+        }
         withExtendedLifetime((inRows, outRows)) {}
     }
 

@@ -62,6 +62,7 @@ extension Operation {
         case .concatenate: "concatenate"
         case .slice: "slice"
         case .depthToSpace: "depth_to_space"
+        case .border: "border"
         case .resize: "resize"
         }
     }

@@ -31,6 +31,8 @@ extension Operation {
         case .transposedConvolution(let conv):
             let (pad, kernel) = axis == .rows ? (conv.padTop, conv.kernelHeight) : (conv.padLeft, conv.kernelWidth)
             return -floorDivide(kernel - 1 - pad - first, conv.stride)..<floorDivide(last + pad, conv.stride) + 1
+        case .border(_, let extent) where axis == .columns:
+            return first - extent..<last + extent + 1
         case .depthToSpace(let s, _), .resize(.nearest, let s):
             return floorDivide(first, s)..<floorDivide(last, s) + 1
         case .resize(.bilinear, let s):

@@ -116,6 +116,27 @@ import Testing
         #expect(Fixtures.description(try Fixtures.load(SafetensorsFile.serialized(model)))[2] == Fixtures.description(model)[2])
     }
 
+    @Test(arguments: [("reflect", BorderMode.reflect), ("edge", .replicate)]) func `a border that goes on`(mode: String, expected: BorderMode) throws {
+        let (oihw, hwio) = Self.kernel(3, 3, 3, 3, seed: 8)
+        var w = ONNXWriter()
+        w.tensor("w", oihw, [3, 3, 3, 3])
+        w.integers("pads", [0, 0, 1, 1, 0, 0, 1, 1])
+        w.node("Pad", ["x", "pads"], ["p"], [("mode", .text(mode))])
+        w.node("Conv", ["p", "w"], ["y"])
+        let graph = try NetworkGraph(
+            nodes: [
+                .init("x", .input(channels: 3), inputs: []), .init("p", .border(expected, 1), inputs: [0]),
+                .init("y", .convolution(Convolution(weights: hwio)), inputs: [1]),
+            ], outputs: [.init(name: "y", node: 2)])
+        Self.expectEqual(try Self.load(w), graph)
+        // All ones: what lies beyond the edge shows. The picture is one row, 1 2 3.
+        let ones = Convolution(weights: TensorData([Float](repeating: 1, count: 3), shape: [1, 3, 1, 1]))
+        let sums = try NetworkGraph(
+            nodes: [.init("x", .input(channels: 1), inputs: []), .init("p", .border(expected, 1), inputs: [0]), .init("y", .convolution(ones), inputs: [1])],
+            outputs: [.init(name: "y", node: 2)])
+        #expect(ReferenceEvaluator.evaluate(graph: sums, input: [1, 2, 3], width: 3, height: 1) == [expected == .reflect ? [5, 6, 7] : [4, 6, 8]])
+    }
+
     @Test func `transposed convolution, grouped or not`() throws {
         for groups in [1, 3] {
             var random = SeededGenerator(seed: 9), w = ONNXWriter()

@@ -120,6 +120,8 @@ void ek_binary_run(enum ek_binary op, ek_map x, ek_map y, ek_map out, int rows, 
 /// Copies channels [c0, c0+n) of `in` to channels [d0, d0+n) of `out`; layouts may differ. Padding channels of `out` in the
 /// last block are zeroed when d0 + n == out.channels.
 void ek_copy_channels(ek_map in, int c0, ek_map out, int d0, int n, int rows, int col0, int col1);
+/// Copies column `from` of `in` to column `to` of `out`, every channel.
+void ek_copy_column(ek_map in, int from, ek_map out, int to, int rows);
 /// out.rows[s*i + dy]: order 0: input channel (dy*s + dx)*C + c; order 1: c*s*s + dy*s + dx. out column (col - in_pad)*s + dx + out_pad.
 void ek_depth_to_space(ek_map in, ek_map out, int s, int order, int rows, int col0, int col1, int in_pad, int out_pad);
 /// Resize by s, half-pixel centres, edges repeated. method 0 nearest, 1 bilinear, 2 bicubic (Keys, a = -0.5),

@@ -36,6 +36,7 @@ struct NativeDescription: Codable {
         var order: String?
         var method: String?
         var factor: Int?
+        var extent: Int?
 
         init(name: String, op: String, inputs: [String]) {
             self.name = name
@@ -45,7 +46,7 @@ struct NativeDescription: Codable {
 
         enum CodingKeys: String, CodingKey {
             case name, op, inputs, channels, weights, bias, zero_point, step, activation, residual_scale, dilation, groups
-            case stride, pad_top, pad_left, scale, offset, start, end, block, order, method, factor
+            case stride, pad_top, pad_left, scale, offset, start, end, block, order, method, factor, extent
         }
 
         /// `inputs` may be left out by the input node.
@@ -74,6 +75,7 @@ struct NativeDescription: Codable {
             order = try values.decodeIfPresent(String.self, forKey: .order)
             method = try values.decodeIfPresent(String.self, forKey: .method)
             factor = try values.decodeIfPresent(Int.self, forKey: .factor)
+            extent = try values.decodeIfPresent(Int.self, forKey: .extent)
         }
     }
     struct Output: Codable {

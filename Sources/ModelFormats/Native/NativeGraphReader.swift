@@ -61,6 +61,9 @@ struct NativeGraphReader {
             default: throw invalid(node.name, "order \"\((node.order ?? "").prefix(16))\"; block_first and channel_first are read")
             }
             return .depthToSpace(try integer(node, "block", node.block, 1...16), order)
+        case "border":
+            guard let mode = BorderMode(rawValue: node.method ?? "") else { throw invalid(node.name, "method \"\((node.method ?? "").prefix(16))\"; reflect and replicate are read") }
+            return .border(mode, try integer(node, "extent", node.extent, 1...64))
         case "resize":
             guard let method = ResizeMethod(rawValue: node.method ?? "") else { throw invalid(node.name, "method \"\((node.method ?? "").prefix(16))\"; nearest, bilinear, bicubic, bicubic_sharp and bilinear_from_corner are read") }
             return .resize(method, try integer(node, "factor", node.factor, 1...16))

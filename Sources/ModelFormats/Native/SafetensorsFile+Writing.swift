@@ -127,6 +127,9 @@ private struct NativeGraphWriter {
         case .depthToSpace(let block, let order):
             record.op = "depth_to_space"
             (record.block, record.order) = (block, order == .blockFirst ? "block_first" : "channel_first")
+        case .border(let mode, let extent):
+            record.op = "border"
+            (record.method, record.extent) = (mode.rawValue, extent)
         case .resize(let method, let factor):
             record.op = "resize"
             (record.method, record.factor) = (method.rawValue, factor)

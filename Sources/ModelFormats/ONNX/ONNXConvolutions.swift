@@ -61,6 +61,12 @@ extension ONNXTranslation {
         var pads = try padding(node, total: total), source: Int
         if case .padded(let map, let around) = try input(node, 0) {
             source = map
+            if let mode = around.mode {
+                guard max(pads.top, pads.left, pads.bottom, pads.right) == 0 else { throw unsupported(node.name, "zeros around a border of mode \(mode.rawValue)") }
+                guard mode == .replicate || around.top == around.bottom else {
+                    throw unsupported(node.name, "\(around.top) mirrored rows above and \(around.bottom) below; equal numbers are read")
+                }
+            }
             pads = ONNXPadding(top: pads.top + around.top, left: pads.left + around.left, bottom: pads.bottom + around.bottom, right: pads.right + around.right)
         } else {
             source = try map(node, 0)
@@ -183,9 +189,16 @@ extension ONNXTranslation {
         guard pads[0] == 0, pads[1] == 0, pads[4] == 0, pads[5] == 0 else { throw unsupported(node.name, "pads \(pads); only rows and columns can be padded") }
         let x = try map(node, 0)
         if pads.allSatisfy({ $0 == 0 }) { return try set(node, .map(x)) }
+        var padding = ONNXPadding(top: pads[2], left: pads[3], bottom: pads[6], right: pads[7])
+        if mode == "reflect" || mode == "edge" {
+            padding.mode = mode == "reflect" ? .reflect : .replicate
+            let extent = max(padding.top, padding.left, padding.bottom, padding.right)
+            guard extent <= 64 else { throw unsupported(node.name, "a border of \(extent); at most 64 is read") }
+            return try set(node, .padded(append(node.name, .border(padding.mode!, extent), [x]), padding))
+        }
         guard mode == "constant" else { throw unsupported(node.name, "padding in mode \"\(mode)\"") }
         let value = try has(node, 2) ? scalar(node, 2) : Double(model.float(node, "value") ?? 0)
         guard value == 0 else { throw unsupported(node.name, "padding with \(value); only zeros are read") }
-        try set(node, .padded(x, ONNXPadding(top: pads[2], left: pads[3], bottom: pads[6], right: pads[7])))
+        try set(node, .padded(x, padding))
     }
 }

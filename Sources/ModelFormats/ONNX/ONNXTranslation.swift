@@ -6,7 +6,8 @@ enum ONNXValue {
     /// A node of the graph, dimensions N, C, H, W.
     case map(Int)
     case view(ONNXView)
-    /// A map that Pad made larger: only a convolution that takes the border away again can read it.
+    /// A map that Pad made larger: only a convolution that takes the border away again can read it. With a border of its own
+    /// the node is that border.
     case padded(Int, ONNXPadding)
     case constant(ONNXTensor)
     case small(ONNXSmall)
@@ -23,6 +24,8 @@ enum ONNXValue {
 
 struct ONNXPadding {
     var top = 0, left = 0, bottom = 0, right = 0
+    /// nil: zeros.
+    var mode: BorderMode?
 }
 
 /// Builds graph nodes from ONNX nodes, one after the other in topological order.
