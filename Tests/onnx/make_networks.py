@@ -184,6 +184,17 @@ def resizes():
     return b.finish(b.conv(b.concat(*parts), 3, 1))
 
 
+def old():
+    """Operator set 9, where scales, pads and bounds were attributes and Upsample had no modes of coordinates."""
+    b = Builder(3, 14, opset=9)
+    x = b.node("Pad", ["input"], 3, mode="constant", pads=[0, 0, 1, 1, 0, 0, 1, 1], value=0.0)
+    x = b.node("Clip", [b.conv(x, 24, pads=[0] * 4)], 24, min=-0.5, max=0.75)
+    x = b.node("Slice", [x], 16, axes=[1], starts=[4], ends=[20])
+    near = b.node("Upsample", [x, b.tensor([1, 1, 2, 2], np.float32)], 16, mode="nearest")
+    linear = b.node("Upsample", [b.conv(x, 8), b.tensor([1, 1, 2, 2], np.float32)], 8, mode="linear")
+    return b.finish(b.conv(b.concat(near, linear), 3))
+
+
 def random_graph(seed):
     """A graph of listed operations, drawn at random; it enlarges 1 to 4 times."""
     r = np.random.default_rng(1000 + seed)
@@ -255,7 +266,7 @@ NETWORKS = {
     "espcn-d2s": lambda: espcn(3, False), "lapsrn-x4": lapsrn, "srvgg-x4": srvgg, "rrdb": rrdb, "carn": carn, "imdn": imdn, "imdn-11": lambda: imdn(11),
     "pixel-attention": pixels_attention, "channels-last": channels_last, "conventions": conventions, "resizes": resizes,
     "rrdb-half": lambda: rrdb(dtype=np.float16), "edsr-external": external, "edsr-metadata": lambda: edsr(2, metadata={"enlarger.channels": "bgr", "enlarger.range": "255"}),
-    "reflected": reflected,
+    "reflected": reflected, "operator-set-9": old,
 }
 
 

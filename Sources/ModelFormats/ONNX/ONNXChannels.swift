@@ -123,9 +123,9 @@ extension ONNXTranslation {
         if view.meaning == .map { try set(node, .map(view.node)) } else { try set(node, .view(view)) }
     }
 
-    func axesList(_ node: ONNXModel.Node) throws(EnlargerError) -> [Int] {
-        var copy = self
-        if has(node, 1) { return try copy.integers(node, 1) }
+    /// Dimensions for Squeeze and Unsqueeze: an input from operator set 13 on, an attribute before.
+    mutating func axesList(_ node: ONNXModel.Node) throws(EnlargerError) -> [Int] {
+        if has(node, 1) { return try integers(node, 1) }
         guard let axes = try model.integers(node, "axes") else { throw unsupported(node.name, "\(node.operation) without axes") }
         return axes
     }

@@ -125,6 +125,7 @@ struct ONNXTranslation {
 
     /// Adds a graph node; its name is made unique.
     mutating func append(_ name: String, _ operation: Operation, _ inputs: [Int]) throws(EnlargerError) -> Int {
+        guard nodes.count < Limits.nodes else { throw invalid(name, "more than \(Limits.nodes) nodes") }
         var unique = String(name.prefix(200)), count = 2
         while !names.insert(unique).inserted {
             unique = "\(name.prefix(200)) \(nodes.count)" + (count > 2 ? " \(count)" : "")
