@@ -40,6 +40,7 @@ struct NodeCall {
         case .depthToSpace(let s, let order): depthToSpace(s, order)
         case .border(let mode, let extent): border(mode, extent)
         case .resize(let method, let s): resize(method, s)
+        case .resample(let method, let numerator, let divisor): resize(method, numerator, over: divisor)
         }
     }
 
@@ -218,7 +219,7 @@ struct NodeCall {
         withExtendedLifetime((inRows, outRows)) {}
     }
 
-    private func resize(_ method: ResizeMethod, _ s: Int) {
+    private func resize(_ method: ResizeMethod, _ s: Int, over divisor: Int = 1) {
         let limit = graph.scales[inputs[0]] * run.plan.height
         let needed = graph.nodes[node].operation.needed(.rows, input: 0, for: rows)
         let inRows = RowPointers(needed.map { input(0, min(max($0, 0), limit - 1)) }), outRows = outputPointers()
@@ -226,7 +227,7 @@ struct NodeCall {
         let pad = Int32(run.plan.pad), x0 = strip.input.lowerBound
         let call = Shared(
             ek_resize(
-                in: map(inputs[0], inRows.pointer), out: map(node, outRows.pointer), method: kinds[method]!, s: Int32(s),
+                in: map(inputs[0], inRows.pointer), out: map(node, outRows.pointer), method: kinds[method]!, s: Int32(s), divisor: Int32(divisor),
                 out_row0: Int32(rows.lowerBound), in_row0: Int32(needed.lowerBound), rows: Int32(rows.count), x0: Int32(columns.lowerBound),
                 x1: Int32(columns.upperBound), width: Int32(graph.scales[inputs[0]] * run.plan.width), in_x0: Int32(graph.scales[inputs[0]] * x0),
                 in_pad: pad, out_x0: Int32(graph.scales[node] * x0), out_pad: pad))

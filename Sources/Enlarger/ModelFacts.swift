@@ -63,7 +63,7 @@ extension Operation {
         case .slice: "slice"
         case .depthToSpace: "depth_to_space"
         case .border: "border"
-        case .resize: "resize"
+        case .resize, .resample: "resize"
         }
     }
 }
@@ -104,6 +104,9 @@ extension NetworkGraph {
                 case .bilinear, .bilinearFromCorner: 1
                 case .bicubic, .bicubicSharp: 2
                 }
+                scale = scales[node.inputs[0]]
+            case .resample:
+                step = 2
                 scale = scales[node.inputs[0]]
             default: (step, scale) = (0, 1)
             }

@@ -11,7 +11,23 @@ package enum ModelFile {
     ///
     /// `convention` overrides what the file says of its pixels; `usage` is thrown when it does not suit the network.
     package static func load(path: String, convention: PixelConvention = .init()) throws(EnlargerError) -> Model {
-        try load(storage: ByteStorage.mapping(path: path), name: path, folder: folder(of: path), convention: convention)
+        if let files = NCNNGraph.files(of: path) {
+            return try load(
+                param: ByteStorage.mapping(path: files.param), weights: ByteStorage.mapping(path: files.weights), name: path, convention: convention)
+        }
+        return try load(storage: ByteStorage.mapping(path: path), name: path, folder: folder(of: path), convention: convention)
+    }
+
+    /// An ncnn network, whose two files are in memory; `name` appears in errors.
+    package static func load(
+        param: ByteStorage, weights: ByteStorage, name: String, convention: PixelConvention = .init()
+    ) throws(EnlargerError) -> Model {
+        do throws(EnlargerError) {
+            guard NCNNParam.recognises(param) else { throw EnlargerError(.modelUnsupported, "not an ncnn network: its text begins with another number than 7767517") }
+            return try NCNNGraph.read(param: param, weights: weights, convention: convention)
+        } catch {
+            throw EnlargerError(error.code, "\(name): \(error.message)")
+        }
     }
 
     /// As `load(path:)`, for bytes in memory; `name` appears in errors. External data may lie in or below `folder`; nil: nowhere.
@@ -40,9 +56,10 @@ package enum ModelFile {
 
     /// The operations of a file and the nodes that cannot be read; nil for formats whose reader stops at the first.
     package static func inspect(path: String) throws(EnlargerError) -> ModelInspection? {
-        let storage = try ByteStorage.mapping(path: path)
-        guard isONNX(storage) else { return nil }
+        let files = NCNNGraph.files(of: path), storage = try ByteStorage.mapping(path: files?.param ?? path)
+        guard files != nil || isONNX(storage) else { return nil }
         do throws(EnlargerError) {
+            if files != nil { return try NCNNGraph.inspect(param: storage) }
             return try ONNXGraph.inspect(storage, folder: folder(of: path))
         } catch {
             throw EnlargerError(error.code, "\(path): \(error.message)")

@@ -106,6 +106,12 @@ extension NetworkGraph.Node {
             try expectInputs(1)
             guard extent >= 1, extent <= 64 else { throw fail("a border of \(extent); 1 to 64 are possible") }
             return (channels[0], scales[0])
+        case .resample(let method, let numerator, let divisor):
+            try expectInputs(1)
+            guard [.bilinear, .bicubic, .bicubicSharp].contains(method), numerator >= 1, numerator < divisor, divisor <= 16,
+                scales[0] * numerator % divisor == 0
+            else { throw fail("factor \(numerator)/\(divisor) for a map \(scales[0]) times the picture") }
+            return (channels[0], scales[0] * numerator / divisor)
         case .resize(_, let s):
             try expectInputs(1)
             guard s >= 1, s <= 16 else { throw fail("factor \(s); 1 to 16 are possible") }

@@ -24,6 +24,9 @@ package enum Operation: Sendable {
     case border(BorderMode, Int)
     /// Enlarges by an integer factor, edge pixels repeated.
     case resize(ResizeMethod, Int)
+    /// Resizes by a fraction below 1 (numerator, divisor), edge pixels repeated, without antialiasing; bilinear and bicubic.
+    /// Source coordinate of output column x: (x + 0.5) · divisor / numerator - 0.5.
+    case resample(ResizeMethod, Int, Int)
 }
 
 /// `blockFirst` (TensorFlow, ONNX "DCR"): input channel (dy·s + dx)·C + c.

@@ -118,6 +118,12 @@ package enum ReferenceEvaluator {
                     }
                 }
             }
+        case .resample(let method, let p, let q):
+            for c in 0..<out.channels {
+                for y in 0..<out.height {
+                    for column in 0..<out.width { out[c, y, column] = resized(method, p, x, c, y, column, divisor: q) }
+                }
+            }
         case .resize(let method, let s):
             for c in 0..<out.channels {
                 for y in 0..<out.height {

@@ -66,7 +66,9 @@ struct NativeGraphReader {
             return .border(mode, try integer(node, "extent", node.extent, 1...64))
         case "resize":
             guard let method = ResizeMethod(rawValue: node.method ?? "") else { throw invalid(node.name, "method \"\((node.method ?? "").prefix(16))\"; nearest, bilinear, bicubic, bicubic_sharp and bilinear_from_corner are read") }
-            return .resize(method, try integer(node, "factor", node.factor, 1...16))
+            let factor = try integer(node, "factor", node.factor, 1...16)
+            guard node.divisor != nil else { return .resize(method, factor) }
+            return .resample(method, factor, try integer(node, "divisor", node.divisor, 2...16))
         default: throw unsupported(node.name, "operation \"\(node.op.prefix(80))\"")
         }
     }

@@ -133,6 +133,9 @@ private struct NativeGraphWriter {
         case .resize(let method, let factor):
             record.op = "resize"
             (record.method, record.factor) = (method.rawValue, factor)
+        case .resample(let method, let factor, let divisor):
+            record.op = "resize"
+            (record.method, record.factor, record.divisor) = (method.rawValue, factor, divisor)
         }
         return record
     }
