@@ -5,7 +5,7 @@ import Tensors
 package enum TestGraphs {
     package static let names = [
         "edsr", "edsr, 8-bit weights", "edsr, 16-bit weights", "wide edsr", "fsrcnn-like", "espcn-like", "lapsrn-like", "dense", "with planes around", "elementwise",
-        "even and dilated kernels", "nearest and bilinear", "sharp bicubic and bilinear from the corner",
+        "even and dilated kernels", "nearest and bilinear", "enlarged, then reduced", "sharp bicubic and bilinear from the corner",
         "residuals that are planar", "borders that go on",
     ]
 
@@ -153,6 +153,13 @@ package enum TestGraphs {
                 let y = conv(conv(x, 3, 3, 8, .relu), 3, 8, 3, residual: x, scale: 0.5)
                 let base = add(.resize(.bilinear, 2), y)
                 let result = conv(add(.resize(.nearest, 2), y), 3, 3, 3, residual: base)
+                return try finish(result)
+            case "enlarged, then reduced":
+                let x = add(.input(channels: 3))
+                let large = add(.add, add(.depthToSpace(4, .channelFirst), conv(conv(x, 3, 3, 24, .relu), 3, 24, 48)), add(.resize(.nearest, 4), x))
+                let planar = add(.resample(.bicubicSharp, 3, 4), large)
+                let wide = add(.resample(.bilinear, 3, 4), conv(large, 3, 3, 24))
+                let result = add(.add, planar, conv(wide, 3, 24, 3))
                 return try finish(result)
             case "sharp bicubic and bilinear from the corner":
                 let x = add(.input(channels: 3))

@@ -22,8 +22,10 @@ struct NCNNTranslation {
     init(weights: NCNNWeights) { self.weights = weights }
 
     private static let read: Set<String> = [
-        "Input", "Convolution", "ConvolutionDepthWise", "Deconvolution", "ReLU", "PReLU", "Clip", "Sigmoid", "TanH", "HardSigmoid", "AbsVal",
-        "UnaryOp", "BinaryOp", "Eltwise", "Concat", "Split", "Slice", "Crop", "PixelShuffle", "Interp", "Padding", "Scale", "BatchNorm", "Bias",
+        "Input", "Convolution", "ConvolutionDepthWise", "Deconvolution", "ReLU", "PReLU", "Clip", "Sigmoid", "TanH",
+        "HardSigmoid", "AbsVal",
+        "UnaryOp", "BinaryOp", "Eltwise", "Concat", "Split", "Slice", "Crop", "PixelShuffle", "Interp", "Padding",
+        "Scale", "BatchNorm", "Bias",
         "MemoryData", "Noop", "Dropout",
     ]
 
@@ -32,7 +34,8 @@ struct NCNNTranslation {
         if read.contains(kind) { return nil }
         switch kind {
         case "Pooling", "Reduction", "LayerNorm", "InstanceNorm", "GroupNorm":
-            return "\(kind) joins pixels from all over the picture, or makes maps smaller: the network cannot be streamed by rows"
+            return
+                "\(kind) joins pixels from all over the picture, or makes maps smaller: the network cannot be streamed by rows"
         case "MultiHeadAttention", "MatMul", "Gemm", "InnerProduct", "Softmax":
             return "\(kind): attention and matrix products over positions cannot be streamed by rows"
         default: return "\(kind) is not read"
@@ -84,9 +87,13 @@ struct NCNNTranslation {
     // MARK: Values
 
     mutating func value(_ layer: NCNNParam.Layer, _ position: Int) throws(EnlargerError) -> Value {
-        guard position < layer.inputs.count else { throw invalid(layer.name, "\(layer.inputs.count) inputs; \(position + 1) are needed") }
+        guard position < layer.inputs.count else {
+            throw invalid(layer.name, "\(layer.inputs.count) inputs; \(position + 1) are needed")
+        }
         let name = layer.inputs[position]
-        guard let value = values[name] else { throw invalid(layer.name, "it reads \"\(name.prefix(80))\", which no layer before it makes") }
+        guard let value = values[name] else {
+            throw invalid(layer.name, "it reads \"\(name.prefix(80))\", which no layer before it makes")
+        }
         unread.removeAll { $0 == name }
         return value
     }
@@ -94,15 +101,22 @@ struct NCNNTranslation {
     mutating func map(_ layer: NCNNParam.Layer, _ position: Int = 0) throws(EnlargerError) -> Int {
         switch try value(layer, position) {
         case .map(let node): return node
-        case .padded: throw unsupported(layer.name, "\(layer.kind) of a padded map; only a convolution that takes the padding away again is read")
+        case .padded:
+            throw unsupported(
+                layer.name,
+                "\(layer.kind) of a padded map; only a convolution that takes the padding away again is read")
         case .constant: throw unsupported(layer.name, "\(layer.kind) of a constant")
         }
     }
 
     mutating func set(_ layer: NCNNParam.Layer, _ results: [Value]) throws(EnlargerError) {
-        guard layer.outputs.count == results.count else { throw invalid(layer.name, "\(layer.outputs.count) outputs; \(results.count) are meant") }
+        guard layer.outputs.count == results.count else {
+            throw invalid(layer.name, "\(layer.outputs.count) outputs; \(results.count) are meant")
+        }
         for (name, value) in zip(layer.outputs, results) {
-            guard values.updateValue(value, forKey: name) == nil else { throw invalid(layer.name, "a second blob \"\(name.prefix(80))\"") }
+            guard values.updateValue(value, forKey: name) == nil else {
+                throw invalid(layer.name, "a second blob \"\(name.prefix(80))\"")
+            }
             unread.append(name)
         }
     }
@@ -134,12 +148,16 @@ struct NCNNTranslation {
         var outputs: [NetworkGraph.Output] = []
         let used = Set(nodes.flatMap(\.inputs))
         for name in unread {
-            guard case .map(let node)? = values[name] else { throw unsupported(name, "the network ends in a padded map or a constant") }
+            guard case .map(let node)? = values[name] else {
+                throw unsupported(name, "the network ends in a padded map or a constant")
+            }
             // A blob of a Split that nothing reads is no output, where others are read.
             if used.contains(node) || outputs.contains(where: { $0.node == node }) { continue }
             outputs.append(.init(name: name, node: node))
         }
-        guard outputs.count <= Limits.outputs else { throw EnlargerError(.modelInvalid, "\(outputs.count) outputs; at most \(Limits.outputs) are read") }
+        guard outputs.count <= Limits.outputs else {
+            throw EnlargerError(.modelInvalid, "\(outputs.count) outputs; at most \(Limits.outputs) are read")
+        }
         return try NetworkGraph(nodes: nodes, outputs: outputs.sorted { scales[$0.node] < scales[$1.node] })
     }
 }

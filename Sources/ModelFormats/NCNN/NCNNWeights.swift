@@ -10,7 +10,8 @@ struct NCNNWeights {
     private mutating func take(_ count: Int, _ elementBytes: Int, _ node: String) throws(EnlargerError) -> Int {
         let (bytes, overflow) = count.multipliedReportingOverflow(by: elementBytes)
         guard !overflow, count >= 0, bytes <= storage.bytes.count - position else {
-            throw invalid(node, "\(count) numbers from byte \(position) on; the file of weights has \(storage.bytes.count) bytes")
+            throw invalid(
+                node, "\(count) numbers from byte \(position) on; the file of weights has \(storage.bytes.count) bytes")
         }
         defer { position += bytes }
         return position
@@ -27,14 +28,19 @@ struct NCNNWeights {
             if count % 2 == 1 { _ = try take(1, 2, node) }
             return (.float16, offset)
         case 0x000D_4B38: throw unsupported(node, "weights of 8 bits; fp32 and fp16 are read")
-        default: throw unsupported(node, "weights through a table of 256 values (tag \(String(tag, radix: 16))); fp32 and fp16 are read")
+        default:
+            throw unsupported(
+                node, "weights through a table of 256 values (tag \(String(tag, radix: 16))); fp32 and fp16 are read")
         }
     }
 
     /// A tensor of weights that stays a slice of the file: `shape` as the engine sees it, stored in the order of `storedOrder`.
     mutating func tensor(_ shape: [Int], storedOrder: [Int], node: String) throws(EnlargerError) -> TensorData {
         let (type, offset) = try tagged(shape.reduce(1, *), node: node)
-        guard let data = TensorData(elementType: type, shape: shape, storage: storage, offset: offset, storedOrder: storedOrder) else {
+        guard
+            let data = TensorData(
+                elementType: type, shape: shape, storage: storage, offset: offset, storedOrder: storedOrder)
+        else {
             throw invalid(node, "weights of shape \(shape)")
         }
         return data
@@ -42,14 +48,20 @@ struct NCNNWeights {
 
     /// fp32 numbers without a tag.
     mutating func floats(_ count: Int, node: String) throws(EnlargerError) -> [Float] {
-        guard count <= Limits.channels else { throw invalid(node, "\(count) numbers; at most \(Limits.channels) are read") }
+        guard count <= Limits.channels else {
+            throw invalid(node, "\(count) numbers; at most \(Limits.channels) are read")
+        }
         let offset = try take(count, 4, node)
-        return (0..<count).map { Float(bitPattern: storage.bytes.loadUnaligned(fromByteOffset: offset + 4 * $0, as: UInt32.self).littleEndian) }
+        return (0..<count).map {
+            Float(
+                bitPattern: storage.bytes.loadUnaligned(fromByteOffset: offset + 4 * $0, as: UInt32.self).littleEndian)
+        }
     }
 
     func finish() throws(EnlargerError) {
         guard position == storage.bytes.count else {
-            throw EnlargerError(.modelInvalid, "the file of weights has \(storage.bytes.count) bytes; the layers take \(position)")
+            throw EnlargerError(
+                .modelInvalid, "the file of weights has \(storage.bytes.count) bytes; the layers take \(position)")
         }
     }
 }
