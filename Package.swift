@@ -58,7 +58,7 @@ let package = Package(
         .testTarget(name: "PictureIOTests", dependencies: ["PictureIO", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "EnlargerTests",
-            dependencies: ["Enlarger", "PictureIO", "CVips", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],
+            dependencies: ["Enlarger", "PictureIO", "CVips", "CKernels", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],
             swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6],

@@ -104,6 +104,22 @@ TYPE = {d: field(6, d) for d in (DT_FLOAT, DT_INT32, DT_QUINT8)}
 ONES = field(1, field(3, bytes([1, 1, 1, 1])))
 
 
+def quantized(array):
+    """Steps of 8 bits, and the minimum and the maximum that they span, as TensorFlow quantises constants."""
+    low, high = np.float32(min(array.min(), 0)), np.float32(max(array.max(), 0))
+    per_unit = 255 / (high - low)  # the minimum is rounded to a whole step, so 0.0 is exact
+    return np.clip(np.round(array * per_unit) - np.round(low * per_unit), 0, 255).astype(np.uint8), low, high
+
+
+def as_stored(array):
+    """The values that a reader of the GraphDef finds: MIN_FIRST, (step + round(low / size)) * size in float32."""
+    if array.size < 1024:
+        return array
+    steps, low, high = quantized(array)
+    size = np.float32((high - low) / np.float32(255))
+    return (steps.astype(np.float32) + np.float32(np.round(low / size))) * size
+
+
 class GraphDef:
     """A frozen TensorFlow graph with weights in 8 bits, as OpenCV's EDSR files are: constants of 1,024 elements or more
     are DT_QUINT8 with a minimum and a maximum, read through Dequantize (MIN_FIRST)."""
@@ -123,9 +139,7 @@ class GraphDef:
             return self.add(name, "Const", dtype=TYPE[DT_INT32], value=tensor(DT_INT32, array))
         if array.size < 1024:
             return self.add(name, "Const", dtype=TYPE[DT_FLOAT], value=tensor(DT_FLOAT, array))
-        low, high = np.float32(min(array.min(), 0)), np.float32(max(array.max(), 0))
-        per_unit = 255 / (high - low)  # as TensorFlow: the minimum is rounded to a whole step, so 0.0 is exact
-        steps = np.clip(np.round(array * per_unit) - np.round(low * per_unit), 0, 255).astype(np.uint8)
+        steps, low, high = quantized(array)
         self.add(name + "_quantized_const", "Const", dtype=TYPE[DT_QUINT8], value=tensor(DT_QUINT8, steps))
         self.add(name + "_quantized_min", "Const", dtype=TYPE[DT_FLOAT], value=tensor(DT_FLOAT, np.array(low)))
         self.add(name + "_quantized_max", "Const", dtype=TYPE[DT_FLOAT], value=tensor(DT_FLOAT, np.array(high)))

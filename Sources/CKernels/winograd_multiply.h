@@ -16,7 +16,7 @@ EK_INLINE void multiply_rows(const int rows, int blocks, const element *a, size_
     vec sum[EK_ROWS][2];
     EK_UNROLL for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = splat(0);
     for (int block = 0; block < blocks; block++, a += a_stride) {
-        EK_UNROLL for (int r = 0; r < rows; r++) __builtin_prefetch(a + a_stride + r * EK_BLOCK);
+        EK_UNROLL for (int r = 0; r < rows; r++) __builtin_prefetch(a + 3 * a_stride + r * EK_BLOCK);
 #pragma clang loop unroll_count(4)
         for (int k = 0; k < EK_BLOCK / PACKED; k++, b += EK_PANEL * PACKED) {
 #if EK_BF16_PRODUCTS

@@ -12,7 +12,13 @@ public struct UpscaleOptions: Sendable, Equatable {
     /// A shipped or fetched model's name (`lite-x3`; `lite` takes the scale's), or a file. Default: `lite`.
     public var model = "lite"
     /// Enlargement; nil: the model's own (the largest of several), 2 for a name without one.
-    public var scale: Int?
+    public var scale: Int? {
+        get { scales.max() }
+        set { scales = newValue.map { [$0] } ?? [] }
+    }
+    /// Several enlargements, for networks with several outputs (LapSRN): each picture then gives as many results, in one
+    /// pass. Empty: as `scale` says for nil.
+    public var scales: [Int] = []
     /// Hard cap on planned bytes; nil: none.
     public var memory: Int?
     public var device = Device.auto

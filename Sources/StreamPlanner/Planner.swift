@@ -115,9 +115,8 @@ package struct Planner: Sendable {
             let calls = Double((graph.scales[n] * height + rows - 1) / rows)
             for strip in strips { seconds += calls * costs.seconds(graph, node: n, rows: rows, columns: strip.columns[n].count) }
         }
-        let outputScale = graph.outputs.map { graph.scales[$0.node] }.max()!
-        let bandOut = min(bandRows, height) * outputScale
-        let io = picture.fixed + picture.input * widest * min(bandRows, height) + picture.output * outputScale * width * bandOut
+        let outputPixels = graph.outputs.reduce(0) { $0 + graph.scales[$1.node] * width * min(bandRows, height) * graph.scales[$1.node] }
+        let io = picture.fixed + picture.input * widest * min(bandRows, height) + picture.output * outputPixels
         return Plan(
             width: width, height: height, threads: costs.threads, bandRows: bandRows, strips: strips, rowClasses: rowClasses, classOfNode: classOfNode,
             rowLags: rowLags, columnLags: columnLags, pad: pad, weightsBytes: weightsBytes, activationBytes: activationBytes,

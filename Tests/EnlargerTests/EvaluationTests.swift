@@ -1,3 +1,4 @@
+import CKernels
 import Enlarger
 import NetworkGraph
 import PictureIO
@@ -94,5 +95,19 @@ struct EvaluationTests {
         guard let folder = SharedData.path("eval/Set5/x\(scale)") else { return }
         let result = try Evaluation(folder: folder, scale: scale, enlarge: { $0.enlargedBicubically(scale) })
         #expect(result.scores.count == 5 && abs(result.psnr - published) < 0.05)
+    }
+
+    /// Needs a processor with AVX512-BF16.
+    @Test(.enabled(if: ek_best_isa() == EK_AVX512_BF16), arguments: [("Set5", 2), ("Set5", 4)])
+    func `bf16 products change the PSNR of the shipped models by at most 0.02 dB`(set: String, scale: Int) throws {
+        guard let folder = SharedData.path("eval/\(set)/x\(scale)") else { return }
+        func psnr(_ precision: UpscaleOptions.Precision) throws -> Double {
+            var options = UpscaleOptions()
+            (options.scale, options.precision) = (scale, precision)
+            options.modelFolders = [#filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 } + "/models"]
+            let upscaler = try Upscaler(options: options)
+            return try Evaluation(folder: folder, scale: scale, enlarge: { try upscaler.upscale($0) }).psnr
+        }
+        #expect(abs(try psnr(.bf16) - psnr(.fp32)) <= 0.02)
     }
 }
