@@ -56,12 +56,10 @@ extension ONNXTranslation {
         try set(node, .map(append(node.name, .slice(range), [x])))
     }
 
-    func attributeOnly(_ node: ONNXModel.Node) -> Bool { node.inputs.count == 1 }
-
     /// A list that is an input from operator set 10 on, an attribute before.
     mutating func sliceList(_ node: ONNXModel.Node, _ position: Int, _ key: String) throws(EnlargerError) -> [Int]? {
         if has(node, position) { return try integers(node, position) }
-        return attributeOnly(node) ? try model.integers(node, key) : nil
+        return node.inputs.count == 1 ? try model.integers(node, key) : nil
     }
 
     /// Channels by number, as a change from RGB to BGR is written.

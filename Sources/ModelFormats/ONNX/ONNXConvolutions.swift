@@ -6,7 +6,8 @@ extension ONNXTranslation {
     /// The attribute as two equal numbers; 1 when absent.
     private func square(_ node: ONNXModel.Node, _ key: String) throws(EnlargerError) -> Int {
         guard let list = try model.integers(node, key) else { return 1 }
-        guard list.count == 2, list[0] >= 1 else { throw list.count == 2 ? invalid(node.name, "\(key) \(list)") : unsupported(node.name, "\(key) \(list)") }
+        guard list.count == 2 else { throw unsupported(node.name, "\(key) \(list); two are read") }
+        guard list[0] >= 1 else { throw invalid(node.name, "\(key) \(list)") }
         guard list[0] == list[1] else { throw unsupported(node.name, "\(key) \(list); only equal ones are read") }
         return list[0]
     }
@@ -28,7 +29,7 @@ extension ONNXTranslation {
     }
 
     private func checkKernelShape(_ node: ONNXModel.Node, _ shape: [Int]) throws(EnlargerError) {
-        guard shape.count == 4 else { throw shape.count < 3 ? invalid(node.name, "weights of shape \(shape)") : unsupported(node.name, "weights of shape \(shape); maps of two dimensions are read") }
+        guard shape.count == 4 else { throw invalid(node.name, "weights of shape \(shape); four extents are read") }
         if let kernel = try model.integers(node, "kernel_shape") {
             guard kernel == Array(shape[2...]) else { throw invalid(node.name, "kernel_shape \(kernel) for weights of shape \(shape)") }
         }
