@@ -1,3 +1,5 @@
+package import ModelFormats
+
 /// How pictures are enlarged. Command-line flags and service settings map onto this and nowhere else.
 public struct UpscaleOptions: Sendable, Equatable {
     /// Device to run on. `auto` is the best there is.
@@ -28,6 +30,8 @@ public struct UpscaleOptions: Sendable, Equatable {
     public var testTimeAugmentation = false
     /// File type by its extension ("png", "jpg", "webp", "tiff", "avif"); nil: the output's, or the input's.
     public var format: String?
+    /// What the caller knows of the network's pixels, above what the model file says.
+    package var convention = PixelConvention()
     /// Folders searched for models before all others.
     public var modelFolders: [String] = []
 

@@ -50,7 +50,7 @@ public final class Upscaler {
     /// - Throws: `EnlargerError` with `modelNotFound`, `modelInvalid`, `modelUnsupported`, `usage` (scale) or `noDevice`.
     public convenience init(options: UpscaleOptions = .init()) throws(EnlargerError) {
         let path = try ModelLibrary(extraFolders: options.modelFolders).path(for: options.model, scale: options.scale)
-        try self.init(model: ModelFile.load(path: path), name: Upscaler.name(ofFile: path), options: options)
+        try self.init(model: ModelFile.load(path: path, convention: options.convention), name: Upscaler.name(ofFile: path), options: options)
     }
 
     package init(model: Model, name: String, options: UpscaleOptions) throws(EnlargerError) {
@@ -192,7 +192,7 @@ public final class Upscaler {
             UpscaleResult(
                 input: input, output: result.0, model: modelName, scale: scale, device: "cpu", precision: precision, width: scale * info.width,
                 height: scale * info.height, seconds: seconds, plannedBytes: plans.map(\.plannedBytes).max()!, codecBytes: codecBytes,
-                notes: info.notes + result.1.notes + notes(on: plans))
+                notes: model.notes + info.notes + result.1.notes + notes(on: plans))
         }
     }
 }
