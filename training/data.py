@@ -1,4 +1,5 @@
 """Training pictures: MATLAB's imresize, a cache of decoded photographs, and textured patches drawn from it."""
+import io
 import json
 from pathlib import Path
 
@@ -75,6 +76,43 @@ def load_photographs(folder, reductions, cache=None):
     return pictures
 
 
+class Degradation:
+    """What happens to pictures before people enlarge them: slight blur, noise, and JPEG at some quality.
+
+    Options: `clean`, the part of pictures that nothing happens to; `blur`, the largest standard deviation in pixels;
+    `noise`, the largest in levels; `quality`, [lowest, highest] of JPEG, half of them with halved colour (4:2:0).
+    """
+
+    def __init__(self, clean, blur, noise, quality):
+        self.clean, self.blur, self.noise, self.quality = clean, blur, noise, quality
+
+    def __call__(self, low, random):
+        """[N, 3, H, W] of 0..255, whole levels, in and out."""
+        for picture in low:
+            if random.random() >= self.clean:
+                picture.copy_(self.degraded(picture, random))
+        return low
+
+    def degraded(self, picture, random):
+        sigma = random.random() * self.blur
+        if sigma > 0.2:
+            taps = torch.exp(-torch.arange(-3.0, 4.0).square() / (2 * sigma**2))
+            taps = (taps / taps.sum()).expand(3, 1, 1, 7)
+            padded = torch.nn.functional.pad(picture[None], (3, 3, 3, 3), mode="replicate")
+            padded = torch.nn.functional.conv2d(padded, taps, groups=3)
+            picture = torch.nn.functional.conv2d(padded, taps.mT, groups=3)[0]
+        grain = random.standard_normal(picture.shape, np.float32) * np.float32(random.random() * self.noise)
+        pixels = (picture + torch.from_numpy(grain)).round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
+        return as_jpeg(pixels, int(random.integers(self.quality[0], self.quality[1] + 1)), int(random.integers(0, 2)) * 2)
+
+
+def as_jpeg(pixels, quality, subsampling):
+    """uint8 [H, W, 3] through JPEG: float32 [3, H, W]. `subsampling`: 0 for 4:4:4, 2 for 4:2:0."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "jpeg", quality=quality, subsampling=subsampling)
+    return torch.from_numpy(np.asarray(Image.open(file)).copy()).permute(2, 0, 1).float()
+
+
 class Patches:
     """Random (low, high) pairs of patches, textured places preferred, and a validation set that training never sees.
 
@@ -83,9 +121,10 @@ class Patches:
 
     margin = 4  # low-resolution pixels cut off each side, so that the resize never meets a patch's edge
 
-    def __init__(self, pictures, scale, patch, held_out=192, texture=0.5, seed=0):
+    def __init__(self, pictures, scale, patch, held_out=192, texture=0.5, degradation=None, seed=0):
         self.scale, self.patch, self.held_out = scale, patch, held_out
         self.random = np.random.default_rng(seed)
+        self.degradation = degradation and Degradation(**degradation)
         self.side = (patch + 2 * self.margin) * scale
         self.pictures = [p for p in pictures if min(p.shape[:2]) >= self.side + held_out]
         places, scores = [], []
@@ -113,10 +152,12 @@ class Patches:
         weights = np.minimum(scores[keep], 30.0) ** texture
         self.cumulative = np.cumsum(weights / weights.sum())
 
-    def degrade(self, high):
+    def degrade(self, high, random):
         """[N, 3, S, S] uint8 -> (low, high), float32 of 0..255, margins cut off."""
         high = torch.from_numpy(high).float()
         low = imresize(high, 1 / self.scale)
+        if self.degradation:
+            low = self.degradation(low, random)
         cut = self.margin
         high = high[..., cut * self.scale:-cut * self.scale, cut * self.scale:-cut * self.scale]
         return low[..., cut:-cut, cut:-cut].contiguous(), high.contiguous()
@@ -131,11 +172,11 @@ class Patches:
             crop = crop[:, ::-1] if turn & 1 else crop
             crop = crop[:, :, ::-1] if turn & 2 else crop
             high[n] = crop.transpose(0, 2, 1) if turn & 4 else crop
-        return self.degrade(high)
+        return self.degrade(high, self.random)
 
     def validation(self, count=24):
         """The `count` most textured held-out corners, as one (low, high) batch."""
         side = self.held_out // self.scale * self.scale
         corners = np.stack([p[-side:, -side:].transpose(2, 0, 1) for p in self.pictures])
         busy = np.abs(np.diff(corners[:, 1].astype(np.int16), axis=1)).mean(axis=(1, 2))
-        return self.degrade(corners[np.argsort(-busy)[:count]])
+        return self.degrade(corners[np.argsort(-busy)[:count]], np.random.default_rng(0))

@@ -1,6 +1,8 @@
 """PSNR and SSIM on Y (BT.601, 16..235), borders of SCALE pixels left out, output rounded to 8 bits.
 
-    python evaluate.py CHECKPOINT|MODEL.safetensors|bicubic --eval FOLDER [--scale S]
+    python evaluate.py CHECKPOINT|MODEL.safetensors|bicubic --eval FOLDER [--scale S] [--jpeg QUALITY]
+
+With --jpeg the low-resolution pictures pass through JPEG of that quality first (4:2:0, as cameras and the web have it).
 """
 import argparse
 import json
@@ -10,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from data import imresize, load_rgb
+from data import as_jpeg, imresize, load_rgb
 
 SETS = ("Set5", "Set14")
 
@@ -37,12 +39,15 @@ def ssim(a, b):
 
 
 @torch.no_grad()
-def evaluate(upscale, scale, folder):
-    """Mean PSNR and SSIM of `upscale` ([1, 3, H, W] of 0..255 in and out) over *_HR.png / *_LR.png of `folder`."""
+def evaluate(upscale, scale, folder, jpeg=None):
+    """Mean PSNR and SSIM of `upscale` ([1, 3, H, W] of 0..255 in and out) over *_HR.png / *_LR.png of `folder`.
+
+    `jpeg`: quality that the low-resolution pictures are compressed with first."""
     results = []
     for high_path in sorted(Path(folder).glob("*_HR.png")):
-        planes = lambda path: torch.from_numpy(load_rgb(path).copy()).permute(2, 0, 1).float()
-        high, low = planes(high_path), planes(str(high_path).replace("_HR", "_LR"))
+        planes = lambda pixels: torch.from_numpy(pixels.copy()).permute(2, 0, 1).float()
+        small = load_rgb(str(high_path).replace("_HR", "_LR"))
+        high, low = planes(load_rgb(high_path)), as_jpeg(small, jpeg, 2) if jpeg else planes(small)
         output = upscale(low[None])[0].clamp(0, 255).round()
         height, width = min(high.shape[1], output.shape[1]), min(high.shape[2], output.shape[2])
         a, b = (luma(x[:, :height, :width])[scale:-scale, scale:-scale] for x in (high, output))
@@ -57,6 +62,7 @@ def main():
     parser.add_argument("model", help="a checkpoint, a native file, or the word bicubic")
     parser.add_argument("--eval", required=True, help="folder with Set5/x2/*_HR.png and so on")
     parser.add_argument("--scale", type=int)
+    parser.add_argument("--jpeg", type=int, metavar="QUALITY")
     options = parser.parse_args()
     if options.model == "bicubic":
         scale, upscale = options.scale, lambda pixels: imresize(pixels, options.scale)
@@ -65,8 +71,8 @@ def main():
         network = load(options.model)
         scale, upscale = network.scale, network.upscale
     for name in SETS:
-        db, similarity = evaluate(upscale, scale, Path(options.eval) / name / f"x{scale}")
-        print(json.dumps({"model": options.model, "scale": scale, "set": name,
+        db, similarity = evaluate(upscale, scale, Path(options.eval) / name / f"x{scale}", options.jpeg)
+        print(json.dumps({"model": options.model, "scale": scale, "set": name, "jpeg": options.jpeg,
                           "psnr_y": round(db, 3), "ssim_y": round(similarity, 4)}))
 
 

@@ -1,10 +1,10 @@
 """Trains one network.
 
-    python train.py configs/lite-x2.toml --photos FOLDER --out lite-x2.pt --minutes 30
+    python train.py configs/lite-x2.toml --photos FOLDER --out lite-x2.pt
 
-Stops at --steps or --minutes, whichever comes first; the learning rate follows whichever is further along.
-A checkpoint at --out is resumed. While --pause-file exists the run sleeps (its minutes go on counting, so that a
-run always ends on time).
+A configuration has stages, each with its own optimizer; a stage begins with the averaged weights of the one before, kept
+in OUT.1, OUT.2, ... A checkpoint is resumed. A stage stops at its steps, or at --minutes, whichever comes first; the
+learning rate follows whichever is further along. While --pause-file exists the run sleeps (its minutes go on counting).
 """
 import argparse
 import contextlib
@@ -30,8 +30,8 @@ def arguments():
     parser.add_argument("--out", required=True, help="checkpoint to write, and to resume from if it exists")
     parser.add_argument("--start", help="checkpoint of another scale whose trunk to start from")
     parser.add_argument("--teacher", help="checkpoint or native file to distil from (same scale)")
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--steps", type=int, help="of every stage, instead of the configuration's")
+    parser.add_argument("--minutes", type=float, help="of every stage")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
     parser.add_argument("--save-minutes", type=float, default=2.0)
@@ -58,11 +58,38 @@ class Distillation:
         return loss + self.feature_weight * F.l1_loss(self.adapter(features).float(), wanted.float())
 
 
+class Muon:
+    """Momentum made orthogonal by five Newton-Schulz steps (Jordan et al. 2024, "Muon").
+
+    For convolutions of one shape [out, in, kh, kw], taken as matrices [out, in * kh * kw]. The root mean square of an
+    update is 0.2 of the rate, about that of Adam, so that one rate serves both.
+    """
+
+    def __init__(self, weights, momentum=0.95):
+        self.weights, self.momentum = weights, momentum
+        self.mean = torch.zeros(len(weights), len(weights[0]), weights[0][0].numel())
+
+    @torch.no_grad()
+    def step(self, rate):
+        gradients = torch.stack([weight.grad.flatten(1) for weight in self.weights])
+        self.mean.lerp_(gradients, 1 - self.momentum)
+        x = gradients.lerp(self.mean, self.momentum)
+        x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-12)
+        for _ in range(5):
+            square = x @ x.mT
+            x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+        x *= 0.2 * max(x.shape[1:]) ** 0.5 * rate
+        for weight, update in zip(self.weights, x):
+            weight.sub_(update.view_as(weight))
+
+
 class Trainer:
-    def __init__(self, config, options):
-        self.config, self.options = config["training"], options
+    """One stage."""
+
+    def __init__(self, config, stage, options):
+        self.config, self.options = {**config["training"], **stage}, options
         torch.set_num_threads(options.threads)
-        torch.manual_seed(config["seed"])
+        torch.manual_seed(self.config["seed"])
         self.network = EDSR(**config["network"])
         if options.start:
             other = torch.load(options.start, weights_only=True)
@@ -74,7 +101,10 @@ class Trainer:
         learned = list(self.network.parameters())
         if self.distillation:
             learned += self.distillation.adapter.parameters()
-        self.learned, self.optimizer = learned, torch.optim.Adam(learned, lr=0.0, betas=(0.9, 0.99))
+        trunk = [w for name, w in self.network.named_parameters() if w.ndim == 4 and name.split(".")[0] in ("blocks", "body")]
+        self.muon = Muon(trunk) if self.config["optimizer"] == "muon" else None
+        rest = [w for w in learned if not self.muon or not any(w is t for t in trunk)]
+        self.learned, self.optimizer = learned, torch.optim.Adam(rest, lr=0.0, betas=(0.9, 0.99))
         self.ema = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.step, self.spent, self.resumes = 0, 0.0, 0
         if Path(options.out).exists():
@@ -82,7 +112,7 @@ class Trainer:
         data = config["data"]
         self.patches = Patches(load_photographs(options.photos, data["reductions"], options.cache),
                                config["network"]["scale"], data["patch"], texture=data["texture"],
-                               seed=[config["seed"], self.resumes])
+                               degradation=config.get("degradation"), seed=[self.config["seed"], self.resumes])
         self.validation = self.patches.validation()
         self.bf16 = options.precision == "bf16" or (options.precision == "auto" and self.bf16_is_faster())
 
@@ -92,12 +122,14 @@ class Trainer:
         self.optimizer.load_state_dict(kept["optimizer"])
         if self.distillation and kept["adapter"]:
             self.distillation.adapter.load_state_dict(kept["adapter"])
+        if self.muon:
+            self.muon.mean = kept["muon"]
         self.ema, self.step, self.spent, self.resumes = kept["ema"], kept["step"], kept["spent"], kept["resumes"] + 1
 
     def save(self, spent):
         adapter = self.distillation.adapter.state_dict() if self.distillation else None
         kept = {"network": self.network.options, "network_state": self.network.state_dict(), "ema": self.ema,
-                "optimizer": self.optimizer.state_dict(), "adapter": adapter, "step": self.step, "spent": spent,
+                "optimizer": self.optimizer.state_dict(), "muon": self.muon and self.muon.mean, "adapter": adapter, "step": self.step, "spent": spent,
                 "resumes": self.resumes}
         torch.save(kept, self.options.out + ".new")
         os.replace(self.options.out + ".new", self.options.out)
@@ -126,7 +158,7 @@ class Trainer:
                 start = time.perf_counter()
                 self.loss(low, high, False, bf16).backward()
                 seconds[bf16] = min(seconds.get(bf16, 1e9), time.perf_counter() - start)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         self.log(seconds_fp32=round(seconds[False], 4), seconds_bf16=round(seconds[True], 4))
         return seconds[True] < 0.8 * seconds[False]  # bf16 must pay for its rounding
 
@@ -164,10 +196,13 @@ class Trainer:
                 group["lr"] = self.rate(progress)
             low, high = self.patches.batch(c["batch"])
             loss = self.loss(low, high, progress >= c["l2_from"], self.bf16)
+            self.network.zero_grad(set_to_none=True)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.learned, c["clip"])
             self.optimizer.step()
+            if self.muon:
+                self.muon.step(self.rate(progress))
             self.step += 1
             decay = min(c["ema"], (1 + self.step) / (10 + self.step))
             with torch.no_grad():
@@ -187,4 +222,9 @@ class Trainer:
 if __name__ == "__main__":
     options = arguments()
     with open(options.config, "rb") as file:
-        Trainer(tomllib.load(file), options).run()
+        config = tomllib.load(file)
+    last = options.out
+    for number, stage in enumerate(config["stage"], 1):
+        options.out = f"{last}.{number}" if number < len(config["stage"]) else last
+        Trainer(config, stage, options).run()
+        options.start = options.out

@@ -59,6 +59,13 @@ void ek_copy_channels(ek_map in, int c0, ek_map out, int d0, int n, int rows, in
     }
 }
 
+void ek_copy_column(ek_map in, int from, ek_map out, int to, int rows) {
+    for (int row = 0; row < rows; row++) {
+        for (int c = 0; c < out.channels; c++) *at(&out, row, c, to) = *at(&in, row, c, from);
+        zero_padding(&out, row, to, to + 1);
+    }
+}
+
 void ek_depth_to_space(ek_map in, ek_map out, int s, int order, int rows, int col0, int col1, int in_pad, int out_pad) {
     const int si = column_step(&in), so = column_step(&out) * s, first = (col0 - in_pad) * s + out_pad;
     for (int row = 0; row < rows; row++)

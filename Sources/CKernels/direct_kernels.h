@@ -36,6 +36,12 @@ EK_INLINE void add_channels(
     }
 }
 
+/// One pixel of a planar residual as lanes; channels above the last are zero.
+static void gather_lanes(const ek_map *residual, int row, int channel, size_t column, float lanes[EK_LANES]) {
+    for (int l = 0; l < EK_LANES; l++)
+        lanes[l] = channel + l < residual->channels ? residual->rows[row][(size_t)(channel + l) * residual->block_stride + column] : 0;
+}
+
 /// Pixels i0 ..< i0 + n of channel blocks block ..< block + blocks.
 EK_INLINE void run_pixels(const int n, const int blocks, const int planar, const struct ek_run *r, int i0, int block) {
     const int x_step = planar ? 1 : EK_BLOCK, channels = r->in->channels;
@@ -61,6 +67,15 @@ EK_INLINE void run_pixels(const int n, const int blocks, const int planar, const
         const size_t at = (size_t)(block + b / PARTS), lane = (size_t)(b % PARTS * EK_LANES);
         const struct finish f = finish_for(r->epilogue, (int)(at * EK_BLOCK + lane));
         float *out = r->out->rows[r->row] + at * r->out->block_stride + lane;
+        if (residual->rows && residual->planar) {
+            EK_UNROLL for (int i = 0; i < n; i++) {
+                const size_t column = (size_t)(r->first + (i0 + i) * r->step);
+                float add[EK_LANES];
+                gather_lanes(residual, r->row, (int)(at * EK_BLOCK + lane), column, add);
+                store(out + column * EK_BLOCK, finished(f, sum[i][b], add));
+            }
+            continue;
+        }
         const float *add = residual->rows ? residual->rows[r->row] + at * residual->block_stride + lane : 0;
         EK_UNROLL for (int i = 0; i < n; i++) {
             const size_t column = (size_t)(r->first + (i0 + i) * r->step) * EK_BLOCK;

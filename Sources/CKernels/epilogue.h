@@ -14,7 +14,9 @@ static inline float ek_finish_one(const ek_epilogue *e, float sum, int c, int ro
     if (e->residual.rows) {
         // The product is exact in double, as it is in the fused multiply-add of the fast versions.
         const double scaled = (double)e->residual_scale * y;
-        y = (float)(scaled + e->residual.rows[row][ek_offset(&e->residual, c, column)]);
+        // A planar row holds real channels alone.
+        const int exists = !e->residual.planar || c < e->residual.channels;
+        y = (float)(scaled + (exists ? e->residual.rows[row][ek_offset(&e->residual, c, column)] : 0));
     }
     if (e->slope) y = y > 0 ? y : e->slope[c] * y;
     return y;

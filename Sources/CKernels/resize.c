@@ -1,30 +1,35 @@
-// Enlarging by a whole factor: down the columns into a short buffer, then along the row.
+// Resizing by a whole factor, or by a fraction: down the columns into a short buffer, then along the row.
 #include "elementwise.h"
 
 enum { TAPS = 4, CHUNK = 60 };
 
-/// Weights of four neighbours of an output position; neighbour 1 is `base`. Depends on the position modulo s alone.
+/// Weights of four neighbours of an output position; neighbour 1 is `base`. They depend on the position modulo s alone.
 struct taps {
     int base;
     float weight[TAPS];
 };
 
-static double keys(double d) {
-    const double a = -0.5, x = d < 0 ? -d : d;
+/// Keys' cubic convolution (IEEE Trans. ASSP 29, 1981) at a distance, with its parameter.
+static double keys(double a, double d) {
+    const double x = d < 0 ? -d : d;
     if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
     return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
 static int floor_divided(int x, int s) { return x >= 0 ? x / s : -((-x + s - 1) / s); }
 
-static struct taps taps_at(int method, int s, int position) {
+static struct taps taps_at(const ek_resize *p, int position) {
+    const int s = p->s, method = p->method;
     struct taps t = {floor_divided(position, s), {0, 1, 0, 0}};
     if (method == 0) return t;
-    double f = (2.0 * (position - t.base * s) + 1 - s) / (2.0 * s);
-    if (f < 0) f += 1, t.base -= 1;
+    // The source position is place / parts.
+    const int64_t place = method == 4 ? position : (2 * (int64_t)position + 1) * p->divisor - s;
+    const int parts = method == 4 ? s : 2 * s;
+    t.base = (int)(place >= 0 ? place / parts : -((-place + parts - 1) / parts));
+    const double f = (double)(place - (int64_t)t.base * parts) / parts;
     for (int i = 0; i < TAPS; i++) {
         const double d = f - (i - 1), tent = 1 - (d < 0 ? -d : d);
-        t.weight[i] = (float)(method == 2 ? keys(d) : tent > 0 ? tent : 0);
+        t.weight[i] = (float)(method == 2 ? keys(-0.5, d) : method == 3 ? keys(-0.75, d) : tent > 0 ? tent : 0);
     }
     return t;
 }
@@ -51,18 +56,19 @@ EK_INLINE void weigh_rows(const ek_resize *p, const int lanes, int channel, stru
 }
 
 EK_INLINE void resize_row(const ek_resize *p, const int lanes, int channel, int row) {
-    const struct taps y = taps_at(p->method, p->s, p->out_row0 + row);
-    const int step = column_step(&p->out);
+    const struct taps y = taps_at(p, p->out_row0 + row);
+    // s columns of the result stand over `divisor` columns of the input.
+    const int step = column_step(&p->out), chunk = CHUNK / p->divisor * p->s;
     float sums[(CHUNK + 2 * TAPS) * 16];
-    for (int x0 = p->x0; x0 < p->x1; x0 += CHUNK * p->s) {
-        const int x1 = x0 + CHUNK * p->s < p->x1 ? x0 + CHUNK * p->s : p->x1;
-        const int lo = taps_at(p->method, p->s, x0).base - 1, hi = taps_at(p->method, p->s, x1 - 1).base + TAPS - 1;
+    for (int x0 = p->x0; x0 < p->x1; x0 += chunk) {
+        const int x1 = x0 + chunk < p->x1 ? x0 + chunk : p->x1;
+        const int lo = taps_at(p, x0).base - 1, hi = taps_at(p, x1 - 1).base + TAPS - 1;
         weigh_rows(p, lanes, channel, y, lo, hi - lo, sums);
         for (int phase = 0; phase < p->s && x0 + phase < x1; phase++) {
-            const struct taps t = taps_at(p->method, p->s, x0 + phase);
+            const struct taps t = taps_at(p, x0 + phase);
             const float *in = sums + (t.base - 1 - lo) * lanes;
             float *out = at(&p->out, row, channel, x0 + phase - p->out_x0 + p->out_pad);
-            for (int x = x0 + phase; x < x1; x += p->s, in += lanes, out += p->s * step)
+            for (int x = x0 + phase; x < x1; x += p->s, in += p->divisor * lanes, out += p->s * step)
                 for (int l = 0; l < lanes; l++)
                     out[l] = t.weight[0] * in[l] + t.weight[1] * in[lanes + l] + t.weight[2] * in[2 * lanes + l]
                         + t.weight[3] * in[3 * lanes + l];

@@ -6,7 +6,7 @@
 #include "winograd.h"
 #include <string.h>
 
-enum { WIDE_PANELS = 4, SUPERBLOCK = 264, SUPERBLOCK_CHANNELS = 256 };
+enum { WIDE_PANELS = 4, SUPERBLOCK = 520, SUPERBLOCK_CHANNELS = 256 };
 
 struct plan {
     int cin, panels, threads, tiles;

@@ -23,8 +23,6 @@ EK_INLINE void multiply_rows(const int rows, int blocks, const element *a, size_
             const __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 32);
 #else
             const vec b0 = load(b), b1 = load(b + EK_LANES);
-            __builtin_prefetch(b + 16 * EK_PANEL);
-            __builtin_prefetch(b + 16 * EK_PANEL + 16);
 #endif
             EK_UNROLL for (int r = 0; r < rows; r++) {
 #if EK_BF16_PRODUCTS

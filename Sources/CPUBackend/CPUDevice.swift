@@ -31,9 +31,9 @@ package struct CPUDevice: DeviceCosts {
 
     private static func forcedInstructionSet(best: ek_isa) throws(EnlargerError) -> ek_isa? {
         guard let name = getenv("ENLARGE_ISA").map({ String(cString: $0) }), !name.isEmpty else { return nil }
-        let all = [EK_SCALAR, EK_AVX2, EK_AVX512, EK_AVX512_BF16]
-        guard let isa = all.first(where: { String(cString: ek_isa_name($0)) == name }) else {
-            throw EnlargerError(.usage, "ENLARGE_ISA=\(name) is none of \(all.map { String(cString: ek_isa_name($0)) }.joined(separator: ", "))")
+        let all = [("scalar", EK_SCALAR), ("avx2", EK_AVX2), ("avx512", EK_AVX512), ("avx512-bf16", EK_AVX512_BF16)]
+        guard let isa = all.first(where: { $0.0 == name.lowercased() })?.1 else {
+            throw EnlargerError(.usage, "ENLARGE_ISA=\(name) is none of \(all.map(\.0).joined(separator: ", "))")
         }
         guard isa.rawValue <= best.rawValue else {
             throw EnlargerError(.noDevice, "ENLARGE_ISA=\(name): this processor offers \(String(cString: ek_isa_name(best)))")
@@ -70,14 +70,14 @@ package struct CPUDevice: DeviceCosts {
         switch graph.nodes[node].operation {
         case .convolution(let conv):
             let weights = Double(conv.kernelHeight * conv.kernelWidth * conv.inputChannels * conv.outputChannels / conv.groups)
-            if CPUDevice.isTiled(conv) {
+            if CPUDevice.isTiled(conv), isa != EK_SCALAR {
                 // Each tile: 36 products for 16 outputs, and the transforms of its data; each call: the filters' transform.
                 let tiles = Double((rows + 3) / 4 * ((columns + 6) / 4))
                 let channels = Double(conv.inputChannels + conv.outputChannels)
                 let products = tiles * 72 * Double(conv.inputChannels * conv.outputChannels)
                 return (products + tiles * channels * 400 + weights / 9 * 250) / rate + 8e-6
             }
-            return 2 * outputs * weights / (0.5 * rate) + 5e-6
+            return 2 * outputs * weights / (0.7 * rate) + 5e-6
         case .transposedConvolution(let conv):
             let weights = Double(conv.kernelHeight * conv.kernelWidth * conv.inputChannels * conv.outputChannels)
             return 2 * outputs * weights / Double(conv.stride * conv.stride) / (0.25 * rate) + 5e-6
@@ -86,12 +86,12 @@ package struct CPUDevice: DeviceCosts {
         }
     }
 
-    /// Multiply-adds of one thread, in floating-point operations a second, as measured on the machines of the benchmarks.
+    /// Multiply-adds of one thread, in floating-point operations a second, as Benchmarks/costs.py found them.
     private static func rate(_ isa: ek_isa) -> Double {
         switch isa {
-        case EK_SCALAR: 2e9
-        case EK_AVX2: 45e9
-        default: 90e9
+        case EK_SCALAR: 1.4e9
+        case EK_AVX2: 70e9
+        default: 140e9
         }
     }
 }

@@ -38,7 +38,9 @@ struct NodeCall {
         case .concatenate: concatenate()
         case .slice(let range): slice(range)
         case .depthToSpace(let s, let order): depthToSpace(s, order)
+        case .border(let mode, let extent): border(mode, extent)
         case .resize(let method, let s): resize(method, s)
+        case .resample(let method, let numerator, let divisor): resize(method, numerator, over: divisor)
         }
     }
 
@@ -50,9 +52,13 @@ struct NodeCall {
             rows: rows, block_stride: rowClass.blockStride, planar: rowClass.isPlanar ? 1 : 0, channels: Int32(graph.channels[node]))
     }
 
-    /// Pointers to rows of an input; those outside the picture are the row of zeros.
+    /// Pointers to rows of an input; those outside the picture are rows of its border, or the row of zeros.
     private func inputPointers(_ index: Int, _ range: Range<Int>) -> RowPointers {
         let limit = graph.scales[inputs[index]] * run.plan.height
+        if case .border(let mode, _) = graph.nodes[inputs[index]].operation, case .convolution(let conv) = graph.nodes[node].operation {
+            // What a kernel reads past its padding (a whole tile) does not count; the rows that stand for it may be gone.
+            return RowPointers(range.map { $0 >= -conv.padTop && $0 < limit + conv.padBottom ? input(index, mode.place($0, in: limit)) : run.zeroRow })
+        }
         return RowPointers(range.map { $0 >= 0 && $0 < limit ? input(index, $0) : run.zeroRow })
     }
     private func outputPointers() -> RowPointers { RowPointers(rows.map { output($0) }) }
@@ -178,6 +184,21 @@ struct NodeCall {
         withExtendedLifetime((inRows, outRows)) {}
     }
 
+    /// The input's rows, their ends filled where they are the picture's.
+    private func border(_ mode: BorderMode, _ extent: Int) {
+        let inRows = inputPointers(0, rows), outRows = outputPointers()
+        let from = map(inputs[0], inRows.pointer), to = map(node, outRows.pointer)
+        ek_copy_channels(from, 0, to, 0, Int32(graph.channels[node]), Int32(rows.count), col0, col1)
+        let width = graph.scales[node] * run.plan.width
+        func column(_ position: Int) -> Int32 { Int32(run.bufferColumn(node, position, strip)) }
+        for distance in 1...extent {
+            if columns.lowerBound == 0 { ek_copy_column(from, column(mode.place(-distance, in: width)), to, column(-distance), Int32(rows.count)) }
+            let beyond = width - 1 + distance
+            if columns.upperBound == width { ek_copy_column(from, column(mode.place(beyond, in: width)), to, column(beyond), Int32(rows.count)) }
+        }
+        withExtendedLifetime((inRows, outRows)) {}
+    }
+
     // MARK: Enlarging
 
     /// Rows of a block come from one input row; a step may begin or end inside a block, so whole blocks are made and
@@ -198,15 +219,15 @@ struct NodeCall {
         withExtendedLifetime((inRows, outRows)) {}
     }
 
-    private func resize(_ method: ResizeMethod, _ s: Int) {
+    private func resize(_ method: ResizeMethod, _ s: Int, over divisor: Int = 1) {
         let limit = graph.scales[inputs[0]] * run.plan.height
         let needed = graph.nodes[node].operation.needed(.rows, input: 0, for: rows)
         let inRows = RowPointers(needed.map { input(0, min(max($0, 0), limit - 1)) }), outRows = outputPointers()
-        let kinds: [ResizeMethod: Int32] = [.nearest: 0, .bilinear: 1, .bicubic: 2]
+        let kinds: [ResizeMethod: Int32] = [.nearest: 0, .bilinear: 1, .bicubic: 2, .bicubicSharp: 3, .bilinearFromCorner: 4]
         let pad = Int32(run.plan.pad), x0 = strip.input.lowerBound
         let call = Shared(
             ek_resize(
-                in: map(inputs[0], inRows.pointer), out: map(node, outRows.pointer), method: kinds[method]!, s: Int32(s),
+                in: map(inputs[0], inRows.pointer), out: map(node, outRows.pointer), method: kinds[method]!, s: Int32(s), divisor: Int32(divisor),
                 out_row0: Int32(rows.lowerBound), in_row0: Int32(needed.lowerBound), rows: Int32(rows.count), x0: Int32(columns.lowerBound),
                 x1: Int32(columns.upperBound), width: Int32(graph.scales[inputs[0]] * run.plan.width), in_x0: Int32(graph.scales[inputs[0]] * x0),
                 in_pad: pad, out_x0: Int32(graph.scales[node] * x0), out_pad: pad))

@@ -8,6 +8,8 @@ package struct ModelFacts: Sendable, Equatable {
     package var convolutions = 0
     /// Of the widest map between convolutions, at the input's size.
     package var channels = 0
+    /// How many nodes of each kind the network has as it runs.
+    package var operations: [String: Int] = [:]
     /// Weights, biases, slopes and per-channel factors.
     package var parameters = 0
     /// How weights are stored, each once.
@@ -20,6 +22,7 @@ package struct ModelFacts: Sendable, Equatable {
         receptiveFieldRadius = graph.receptiveFieldRadius
         var types: Set<String> = [], lastSum = -1
         for (n, node) in graph.nodes.enumerated() {
+            if let kind = node.operation.kind { operations[kind, default: 0] += 1 }
             switch node.operation {
             case .convolution(let conv):
                 convolutions += 1
@@ -41,6 +44,27 @@ package struct ModelFacts: Sendable, Equatable {
             }
         }
         weightTypes = types.sorted()
+    }
+}
+
+extension Operation {
+    /// nil for the input.
+    fileprivate var kind: String? {
+        switch self {
+        case .input: nil
+        case .convolution: "convolution"
+        case .transposedConvolution: "transposed_convolution"
+        case .activation: "activation"
+        case .affine: "affine"
+        case .add: "add"
+        case .subtract: "subtract"
+        case .multiply: "multiply"
+        case .concatenate: "concatenate"
+        case .slice: "slice"
+        case .depthToSpace: "depth_to_space"
+        case .border: "border"
+        case .resize, .resample: "resize"
+        }
     }
 }
 
@@ -75,7 +99,14 @@ extension NetworkGraph {
                 step = max(conv.padTop, conv.padLeft, after)
                 scale = scales[n]
             case .resize(let method, _):
-                step = method == .nearest ? 0 : method == .bilinear ? 1 : 2
+                step = switch method {
+                case .nearest: 0
+                case .bilinear, .bilinearFromCorner: 1
+                case .bicubic, .bicubicSharp: 2
+                }
+                scale = scales[node.inputs[0]]
+            case .resample:
+                step = 2
                 scale = scales[node.inputs[0]]
             default: (step, scale) = (0, 1)
             }

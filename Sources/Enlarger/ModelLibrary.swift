@@ -4,7 +4,7 @@ package import Tensors
 /// Finds model files by name: in the folders given, in ENLARGE_MODELS, in the user's data folder, beside the program.
 package struct ModelLibrary: Sendable {
     package let folders: [String]
-    static let extensions = ["safetensors", "pb"]
+    static let extensions = ["safetensors", "onnx", "param", "pb"]
 
     /// - Parameter environment: the process's variables; tests pass their own.
     package init(extraFolders: [String] = [], environment: (String) -> String? = processVariable) {

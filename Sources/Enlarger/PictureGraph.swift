@@ -23,38 +23,45 @@ package struct PictureGraph: Sendable {
     package let graph: NetworkGraph
     package let kind: PictureKind
     package let processing: Processing
-    package let scale: Int
+    /// One for each output of the graph.
+    package let scales: [Int]
+    package var scale: Int { scales.max()! }
     package let networkChannels: Int
     package let hasChroma: Bool
     package var planes: Int { networkChannels + (hasChroma ? 2 : 0) + (kind.hasAlpha ? 1 : 0) }
 
     /// - Throws: `modelUnsupported` when the network's channels are neither colour nor luma; `usage` for a scale it does not have.
-    package init(model: Model, scale: Int, kind: PictureKind, chroma: ResizeMethod) throws(EnlargerError) {
+    package init(model: Model, scales: [Int], kind: PictureKind, chroma: ResizeMethod) throws(EnlargerError) {
         let network = model.graph
-        guard let output = network.outputs.first(where: { network.scales[$0.node] == scale }) else {
-            let scales = Set(model.scales).sorted().map { "x\($0)" }.joined(separator: ", ")
-            throw EnlargerError(.usage, "the model enlarges \(scales), not x\(scale)")
+        let wanted = try scales.map { scale throws(EnlargerError) in
+            guard let output = network.outputs.first(where: { network.scales[$0.node] == scale }) else {
+                let scales = Set(model.scales).sorted().map { "x\($0)" }.joined(separator: ", ")
+                throw EnlargerError(.usage, "the model enlarges \(scales), not x\(scale)")
+            }
+            return output
         }
         networkChannels = network.channels[network.inputNode]
         let expected = model.processing.channels == .luma ? 1 : 3
-        guard networkChannels == expected, network.channels[output.node] == expected else {
-            throw EnlargerError(.modelUnsupported, "the network takes \(networkChannels) and makes \(network.channels[output.node]) channels; pictures need \(expected)")
+        for output in wanted {
+            guard networkChannels == expected, network.channels[output.node] == expected else {
+                throw EnlargerError(.modelUnsupported, "the network takes \(networkChannels) and makes \(network.channels[output.node]) channels; pictures need \(expected)")
+            }
         }
         self.kind = kind
-        self.scale = scale
+        self.scales = scales
         processing = model.processing
         hasChroma = model.processing.channels == .luma && kind.colourChannels == 3
         let extra = (hasChroma ? 2 : 0) + (kind.hasAlpha ? 1 : 0)
         guard extra > 0 else {
-            let pruned = try network.pruned(to: [output])
+            let pruned = try network.pruned(to: wanted)
+            var nodes = pruned.nodes
             // Pixels are made from planes.
-            guard !pruned.isPlanar(pruned.outputs[0].node) else {
-                graph = pruned
-                return
+            let outputs = pruned.outputs.map { output in
+                guard !pruned.isPlanar(output.node) else { return output }
+                nodes.append(.init("planes", .slice(0..<expected), inputs: [output.node]))
+                return .init(name: output.name, node: nodes.count - 1)
             }
-            graph = try NetworkGraph(
-                nodes: pruned.nodes + [.init("planes", .slice(0..<expected), inputs: [pruned.outputs[0].node])],
-                outputs: [.init(name: "planes", node: pruned.nodes.count)])
+            graph = try NetworkGraph(nodes: nodes, outputs: outputs)
             return
         }
         let n = networkChannels
@@ -62,7 +69,7 @@ package struct PictureGraph: Sendable {
         nodes.append(.init("network planes", .slice(0..<n), inputs: [0]))
         // The network's own input becomes the slice; everything else moves behind it.
         var place = [Int](repeating: -1, count: network.nodes.count)
-        let pruned = try network.pruned(to: [output])
+        let pruned = try network.pruned(to: wanted)
         for (index, node) in pruned.nodes.enumerated() {
             if case .input = node.operation {
                 place[index] = 1
@@ -71,16 +78,24 @@ package struct PictureGraph: Sendable {
                 nodes.append(.init(node.name, node.operation, inputs: node.inputs.map { place[$0] }))
             }
         }
-        var parts = [place[pruned.outputs[0].node]]
-        func addResized(_ name: String, _ range: Range<Int>, _ method: ResizeMethod) {
+        var sides: [(name: String, node: Int, method: ResizeMethod)] = []
+        func addSide(_ name: String, _ range: Range<Int>, _ method: ResizeMethod) {
             nodes.append(.init(name, .slice(range), inputs: [0]))
-            nodes.append(.init("\(name), enlarged", .resize(method, scale), inputs: [nodes.count - 1]))
-            parts.append(nodes.count - 1)
+            sides.append((name, nodes.count - 1, method))
         }
-        if hasChroma { addResized("chroma", n..<n + 2, chroma) }
-        if kind.hasAlpha { addResized("alpha", n + extra - 1..<n + extra, .bicubic) }
-        nodes.append(.init("planes", .concatenate, inputs: parts))
-        graph = try NetworkGraph(nodes: nodes, outputs: [.init(name: "planes", node: nodes.count - 1)])
+        if hasChroma { addSide("chroma", n..<n + 2, chroma) }
+        if kind.hasAlpha { addSide("alpha", n + extra - 1..<n + extra, .bicubic) }
+        var outputs: [NetworkGraph.Output] = []
+        for (scale, output) in zip(scales, pruned.outputs) {
+            var parts = [place[output.node]]
+            for side in sides {
+                nodes.append(.init("\(side.name), enlarged", .resize(side.method, scale), inputs: [side.node]))
+                parts.append(nodes.count - 1)
+            }
+            nodes.append(.init("planes", .concatenate, inputs: parts))
+            outputs.append(.init(name: "x\(scale)", node: nodes.count - 1))
+        }
+        graph = try NetworkGraph(nodes: nodes, outputs: outputs)
     }
 }
 

@@ -2,7 +2,7 @@ import CPUBackend
 import StreamPlanner
 import Tensors
 
-/// One picture through one run: pixel rows in order to the source's right, enlarged pixel rows in order to the sink.
+/// One picture through one run: pixel rows in order from the source, enlarged pixel rows in order to the sink of each output.
 ///
 /// With one strip rows flow straight through. With several, the picture's pixels and the result's pass through
 /// temporary files, because every strip reads all rows, and a row of the result is complete with the last strip only.
@@ -14,24 +14,23 @@ final class PictureRun {
     private let graph: PictureGraph
     private let run: CPURun
     private let source: Source
-    private let sink: Sink
+    private let sinks: [Sink]
     private let pixels: PixelRows
     private let bytesPerPixel: Int
     private let inputRows: UnsafeMutableRawPointer
-    private let outputRows: UnsafeMutableRawPointer
+    /// Room for `inputCapacity` times its scale of each output's rows.
+    private let outputRows: [UnsafeMutableRawPointer]
     private let inputCapacity: Int
-    private let outputCapacity: Int
     private let arena: Arena
     private var plan: Plan { run.plan }
 
-    init(graph: PictureGraph, run: CPURun, bits: Int, roundsPlanes: Bool = false, source: @escaping Source, sink: @escaping Sink) throws(EnlargerError) {
+    init(graph: PictureGraph, run: CPURun, bits: Int, roundsPlanes: Bool = false, source: @escaping Source, sinks: [Sink]) throws(EnlargerError) {
         self.graph = graph
         self.run = run
-        self.sink = sink
+        self.sinks = sinks
         let plan = run.plan
         bytesPerPixel = graph.kind.channels * bits / 8
         inputCapacity = min(plan.bandRows, plan.height)
-        outputCapacity = inputCapacity * graph.scale
         arena = try Arena(byteCount: plan.ioBytes)
         let longestRow = graph.scale * plan.width
         pixels = PixelRows(
@@ -46,7 +45,11 @@ final class PictureRun {
             self.source = source
         }
         inputRows = next
-        outputRows = inputRows + inputCapacity * plan.strips.map(\.input.count).max()! * bytesPerPixel
+        next += inputCapacity * plan.strips.map(\.input.count).max()! * bytesPerPixel
+        outputRows = graph.scales.map { [inputCapacity, bytesPerPixel] scale in
+            defer { next += inputCapacity * scale * scale * plan.width * bytesPerPixel }
+            return next
+        }
     }
 
     func execute(progress: ((Double) throws -> Void)?) throws {
@@ -58,9 +61,8 @@ final class PictureRun {
     }
 
     private func stream(_ progress: ((Double) throws -> Void)?) throws {
-        let rowBytes = plan.width * bytesPerPixel, outBytes = graph.scale * rowBytes
-        let height = plan.height
-        var read = 0, firstRead = 0, waiting = 0
+        let rowBytes = plan.width * bytesPerPixel, height = plan.height
+        var read = 0, firstRead = 0, waiting = [Int](repeating: 0, count: sinks.count)
         try run.run(
             fill: { _, row, view in
                 if row == read {
@@ -71,27 +73,27 @@ final class PictureRun {
                 }
                 pixels.decode(inputRows + (row - firstRead) * rowBytes, into: view)
             },
-            deliver: { _, _, row, view in
-                guard pixels.encode(view, into: outputRows + waiting * outBytes) else { throw notFinite(row) }
-                waiting += 1
-                guard waiting == outputCapacity || row == height * graph.scale - 1 else { return }
-                try sink(UnsafeRawBufferPointer(start: outputRows, count: waiting * outBytes), waiting)
-                waiting = 0
-                try progress?(Double(row + 1) / Double(height * graph.scale))
+            deliver: { _, output, row, view in
+                let scale = graph.scales[output], outBytes = scale * rowBytes
+                guard pixels.encode(view, into: outputRows[output] + waiting[output] * outBytes) else { throw notFinite(row) }
+                waiting[output] += 1
+                guard waiting[output] == inputCapacity * scale || row == height * scale - 1 else { return }
+                try sinks[output](UnsafeRawBufferPointer(start: outputRows[output], count: waiting[output] * outBytes), waiting[output])
+                waiting[output] = 0
+                if scale == graph.scale { try progress?(Double(row + 1) / Double(height * scale)) }
             })
     }
 
     private func stripByStrip(_ progress: ((Double) throws -> Void)?) throws {
-        let height = plan.height, scale = graph.scale
-        let rowBytes = plan.width * bytesPerPixel, outBytes = scale * rowBytes
-        let input = try SpoolFile(), output = try SpoolFile()
-        // The output rows' room serves for whole input rows, being at least `scale` times as large.
+        let height = plan.height, rowBytes = plan.width * bytesPerPixel
+        let input = try SpoolFile(), outputs = try sinks.map { _ in try SpoolFile() }
+        // An output's rows have room for whole input rows, being at least `scale` times as large.
         for row in 0..<height {
-            let room = UnsafeMutableRawBufferPointer(start: outputRows, count: rowBytes)
+            let room = UnsafeMutableRawBufferPointer(start: outputRows[0], count: rowBytes)
             try source(room, row, 1)
             try input.write(UnsafeRawBufferPointer(room), at: row * rowBytes)
         }
-        let total = Double(height * scale * plan.strips.count)
+        let total = Double(height * graph.scale * plan.strips.count)
         try run.run(
             fill: { s, row, view in
                 let columns = plan.strips[s].input
@@ -100,17 +102,20 @@ final class PictureRun {
                     at: row * rowBytes + columns.lowerBound * bytesPerPixel)
                 pixels.decode(inputRows, into: view)
             },
-            deliver: { s, _, row, view in
-                guard pixels.encode(view, into: outputRows) else { throw notFinite(row) }
-                try output.write(
-                    UnsafeRawBufferPointer(start: outputRows, count: view.count * bytesPerPixel),
-                    at: row * outBytes + plan.strips[s].core.lowerBound * scale * bytesPerPixel)
-                if row % 16 == 15 { try progress?(Double(s * height * scale + row + 1) / total) }
+            deliver: { s, output, row, view in
+                let scale = graph.scales[output]
+                guard pixels.encode(view, into: outputRows[output]) else { throw notFinite(row) }
+                try outputs[output].write(
+                    UnsafeRawBufferPointer(start: outputRows[output], count: view.count * bytesPerPixel),
+                    at: row * scale * rowBytes + plan.strips[s].core.lowerBound * scale * bytesPerPixel)
+                if scale == graph.scale, row % 16 == 15 { try progress?(Double(s * height * scale + row + 1) / total) }
             })
-        for row in 0..<height * scale {
-            let room = UnsafeMutableRawBufferPointer(start: outputRows, count: outBytes)
-            try output.read(room, at: row * outBytes)
-            try sink(UnsafeRawBufferPointer(room), 1)
+        for (output, scale) in graph.scales.enumerated() {
+            for row in 0..<height * scale {
+                let room = UnsafeMutableRawBufferPointer(start: outputRows[output], count: scale * rowBytes)
+                try outputs[output].read(room, at: row * scale * rowBytes)
+                try sinks[output](UnsafeRawBufferPointer(room), 1)
+            }
         }
         try progress?(1)
     }

@@ -95,7 +95,7 @@ extension Upscaler {
         try execute(
             plans, kind: picture.kind, bits: 8,
             source: { target, row, count in target.copyBytes(from: picture.pixels[row * rowBytes..<(row + count) * rowBytes]) },
-            sink: { rows, _ in result += rows }, progress: nil)
+            sinks: [{ rows, _ in result += rows }], progress: nil)
         return PixelPicture(width: picture.width * scale, height: picture.height * scale, kind: picture.kind, pixels: result)
     }
 }

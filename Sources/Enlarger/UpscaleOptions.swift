@@ -1,3 +1,5 @@
+package import ModelFormats
+
 /// How pictures are enlarged. Command-line flags and service settings map onto this and nowhere else.
 public struct UpscaleOptions: Sendable, Equatable {
     /// Device to run on. `auto` is the best there is.
@@ -10,7 +12,13 @@ public struct UpscaleOptions: Sendable, Equatable {
     /// A shipped or fetched model's name (`lite-x3`; `lite` takes the scale's), or a file. Default: `lite`.
     public var model = "lite"
     /// Enlargement; nil: the model's own (the largest of several), 2 for a name without one.
-    public var scale: Int?
+    public var scale: Int? {
+        get { scales.max() }
+        set { scales = newValue.map { [$0] } ?? [] }
+    }
+    /// Several enlargements, for networks with several outputs (LapSRN): each picture then gives as many results, in one
+    /// pass. Empty: as `scale` says for nil.
+    public var scales: [Int] = []
     /// Hard cap on planned bytes; nil: none.
     public var memory: Int?
     public var device = Device.auto
@@ -22,6 +30,8 @@ public struct UpscaleOptions: Sendable, Equatable {
     public var testTimeAugmentation = false
     /// File type by its extension ("png", "jpg", "webp", "tiff", "avif"); nil: the output's, or the input's.
     public var format: String?
+    /// What the caller knows of the network's pixels, above what the model file says.
+    package var convention = PixelConvention()
     /// Folders searched for models before all others.
     public var modelFolders: [String] = []
 

@@ -38,7 +38,10 @@ public final class Upscaler {
     public let options: UpscaleOptions
     package let model: Model
     package let modelName: String
-    public let scale: Int
+    /// The enlargement; of several, the largest.
+    public var scale: Int { scales.max()! }
+    /// In the order of `options.scales`, and of the outputs of `upscale(_:to:)`.
+    public let scales: [Int]
     package let device: CPUDevice
     package let pool: ThreadPool
     private var prepared: (kind: PictureKind, graph: PictureGraph, network: CPUNetwork)?
@@ -47,17 +50,19 @@ public final class Upscaler {
     /// - Throws: `EnlargerError` with `modelNotFound`, `modelInvalid`, `modelUnsupported`, `usage` (scale) or `noDevice`.
     public convenience init(options: UpscaleOptions = .init()) throws(EnlargerError) {
         let path = try ModelLibrary(extraFolders: options.modelFolders).path(for: options.model, scale: options.scale)
-        try self.init(model: ModelFile.load(path: path), name: Upscaler.name(ofFile: path), options: options)
+        try self.init(model: ModelFile.load(path: path, convention: options.convention), name: Upscaler.name(ofFile: path), options: options)
     }
 
     package init(model: Model, name: String, options: UpscaleOptions) throws(EnlargerError) {
         self.model = model
         self.options = options
         modelName = name
-        scale = options.scale ?? model.scales.max()!
-        guard model.scales.contains(scale) else {
-            throw EnlargerError(.usage, "\(name) enlarges \(model.scales.sorted().map { "x\($0)" }.joined(separator: ", ")), not x\(scale)")
+        scales = options.scales.isEmpty ? [model.scales.max()!] : options.scales
+        if let missing = scales.first(where: { !model.scales.contains($0) }) {
+            throw EnlargerError(.usage, "\(name) enlarges \(model.scales.sorted().map { "x\($0)" }.joined(separator: ", ")), not x\(missing)")
         }
+        guard Set(scales).count == scales.count else { throw EnlargerError(.usage, "a scale is named twice") }
+        guard scales.count == 1 || !options.testTimeAugmentation else { throw EnlargerError(.usage, "-x takes one scale at a time") }
         device = try CPUDevice.chosen(options)
         pool = ThreadPool(threads: device.threads)
     }
@@ -83,7 +88,7 @@ public final class Upscaler {
 
     private func pictureGraph(_ kind: PictureKind) throws(EnlargerError) -> PictureGraph {
         if let prepared, prepared.kind == kind { return prepared.graph }
-        return try PictureGraph(model: model, scale: scale, kind: kind, chroma: options.chroma == .bilinear ? .bilinear : .bicubic)
+        return try PictureGraph(model: model, scales: scales, kind: kind, chroma: options.chroma == .bilinear ? .bilinear : .bicubic)
     }
 
     /// The network with its weights packed; kept while pictures of one kind follow each other.
@@ -104,9 +109,9 @@ public final class Upscaler {
         return plans
     }
 
-    /// The one path that every picture takes: rows from the source, through the network, to the sink.
+    /// The one path that every picture takes: rows from the source, through the network, to the sink of each scale.
     func execute(
-        _ plans: [Plan], kind: PictureKind, bits: Int, source: @escaping PictureRun.Source, sink: @escaping PictureRun.Sink,
+        _ plans: [Plan], kind: PictureKind, bits: Int, source: @escaping PictureRun.Source, sinks: [PictureRun.Sink],
         progress: ((Double) throws -> Void)?
     ) throws {
         let (graph, network) = try prepare(kind)
@@ -119,12 +124,12 @@ public final class Upscaler {
                 kind.hasAlpha ? TransparentFill(width: width, height: height, kind: kind, bits: bits, memory: memory.base, upstream: source).read : source
             try AugmentedRun(
                 graph: graph, network: network, pool: pool, upright: plans[0], transposed: plans[1], bits: bits, roundsPlanes: roundsPlanes,
-                source: source, sink: sink
+                source: source, sink: sinks[0]
             ).execute(progress: progress)
         } else {
             try PictureRun(
                 graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), bits: bits, roundsPlanes: roundsPlanes, source: source,
-                sink: sink
+                sinks: sinks
             ).execute(progress: progress)
         }
     }
@@ -144,6 +149,16 @@ public final class Upscaler {
     /// - Throws: `EnlargerError`; nothing is left behind then.
     @discardableResult
     public func upscale(_ input: String, to output: String, progress: ((Double) throws -> Void)? = nil) throws -> UpscaleResult {
+        try upscale(input, to: [output], progress: progress)[0]
+    }
+
+    /// Enlarges one picture file to every scale of `scales`, in one pass.
+    ///
+    /// - Parameter outputs: a path for each scale, in the order of `scales`. Each appears when it is complete.
+    /// - Throws: `EnlargerError`; nothing is left behind then.
+    @discardableResult
+    public func upscale(_ input: String, to outputs: [String], progress: ((Double) throws -> Void)? = nil) throws -> [UpscaleResult] {
+        precondition(outputs.count == scales.count, "a path for each scale")
         let clock = ContinuousClock(), start = clock.now
         let reader = try PictureReader(path: input, limits: PictureLimits())
         let info = reader.info
@@ -153,26 +168,32 @@ public final class Upscaler {
             guard let format = PictureFormat(path: "x." + name) else { throw EnlargerError(.usage, "\(name) is not a picture format") }
             return format
         }
-        let writer = try PictureWriter(
-            path: output, format: format, width: scale * info.width, height: scale * info.height, bits: info.bits,
-            colourChannels: info.colourChannels, hasAlpha: info.hasAlpha, metadataFrom: reader)
+        var writers: [PictureWriter] = []
         do {
+            for (scale, output) in zip(scales, outputs) {
+                writers.append(
+                    try PictureWriter(
+                        path: output, format: format, width: scale * info.width, height: scale * info.height, bits: info.bits,
+                        colourChannels: info.colourChannels, hasAlpha: info.hasAlpha, metadataFrom: reader))
+            }
             try execute(
                 plans, kind: kind, bits: info.bits,
                 source: { target, row, count in try reader.readRows(into: target, from: row, count: count) },
-                sink: { rows, count in try writer.writeRows(rows, count: count) }, progress: progress)
-            try writer.finish()
+                sinks: writers.map { writer in { rows, count in try writer.writeRows(rows, count: count) } }, progress: progress)
+            for writer in writers { try writer.finish() }
         } catch {
-            writer.cancel()
+            for writer in writers { writer.cancel() }
             throw error
         }
         let elapsed = start.duration(to: clock.now)
-        return UpscaleResult(
-            input: input, output: output, model: modelName, scale: scale, device: "cpu", precision: precision,
-            width: scale * info.width, height: scale * info.height,
-            seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18, plannedBytes: plans.map(\.plannedBytes).max()!,
-            codecBytes: info.decoderBytes + writer.encoderBytes,
-            notes: info.notes + writer.notes + notes(on: plans))
+        let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
+        let codecBytes = writers.reduce(info.decoderBytes) { $0 + $1.encoderBytes }
+        return zip(scales, zip(outputs, writers)).map { scale, result in
+            UpscaleResult(
+                input: input, output: result.0, model: modelName, scale: scale, device: "cpu", precision: precision, width: scale * info.width,
+                height: scale * info.height, seconds: seconds, plannedBytes: plans.map(\.plannedBytes).max()!, codecBytes: codecBytes,
+                notes: model.notes + info.notes + result.1.notes + notes(on: plans))
+        }
     }
 }
 

@@ -8,19 +8,70 @@ package enum ModelFile {
     /// Memory: the graph, biases and slopes; pages of weights as they are used.
     /// - Throws: `modelNotFound` for a missing or unreadable file, `modelInvalid` for one that contradicts its format,
     ///   `modelUnsupported` for operations and element types that are not read; both name the node.
-    package static func load(path: String) throws(EnlargerError) -> Model {
-        try load(storage: ByteStorage.mapping(path: path), name: path)
+    ///
+    /// `convention` overrides what the file says of its pixels; `usage` is thrown when it does not suit the network.
+    package static func load(path: String, convention: PixelConvention = .init()) throws(EnlargerError) -> Model {
+        if let files = NCNNGraph.files(of: path) {
+            return try load(
+                param: ByteStorage.mapping(path: files.param), weights: ByteStorage.mapping(path: files.weights), name: path, convention: convention)
+        }
+        return try load(storage: ByteStorage.mapping(path: path), name: path, folder: folder(of: path), convention: convention)
     }
 
-    /// As `load(path:)`, for bytes in memory; `name` appears in errors.
-    package static func load(storage: ByteStorage, name: String) throws(EnlargerError) -> Model {
-        do {
-            if SafetensorsFile.recognises(storage) { return try SafetensorsFile.read(storage) }
-            if TensorFlowGraph.recognises(storage) { return try TensorFlowGraph.read(storage) }
+    /// An ncnn network, whose two files are in memory; `name` appears in errors.
+    package static func load(
+        param: ByteStorage, weights: ByteStorage, name: String, convention: PixelConvention = .init()
+    ) throws(EnlargerError) -> Model {
+        do throws(EnlargerError) {
+            guard NCNNParam.recognises(param) else { throw EnlargerError(.modelUnsupported, "not an ncnn network: its text begins with another number than 7767517") }
+            return try NCNNGraph.read(param: param, weights: weights, convention: convention)
         } catch {
             throw EnlargerError(error.code, "\(name): \(error.message)")
         }
-        throw EnlargerError(.modelUnsupported, "\(name): neither a TensorFlow frozen graph nor a safetensors file")
+    }
+
+    /// As `load(path:)`, for bytes in memory; `name` appears in errors. External data may lie in or below `folder`; nil: nowhere.
+    package static func load(
+        storage: ByteStorage, name: String, folder: String? = nil, convention: PixelConvention = .init()
+    ) throws(EnlargerError) -> Model {
+        do throws(EnlargerError) {
+            if isONNX(storage) { return try ONNXGraph.read(storage, folder: folder, convention: convention) }
+            guard var model = try readOther(storage) else {
+                throw EnlargerError(.modelUnsupported, "neither an ONNX model, a TensorFlow frozen graph nor a safetensors file")
+            }
+            if !convention.isEmpty {
+                model.processing = try convention.processing(channels: model.graph.channels[model.graph.inputNode], known: model.processing)
+            }
+            return model
+        } catch {
+            throw EnlargerError(error.code, "\(name): \(error.message)")
+        }
+    }
+
+    private static func readOther(_ storage: ByteStorage) throws(EnlargerError) -> Model? {
+        if SafetensorsFile.recognises(storage) { return try SafetensorsFile.read(storage) }
+        if TensorFlowGraph.recognises(storage) { return try TensorFlowGraph.read(storage) }
+        return nil
+    }
+
+    /// The operations of a file and the nodes that cannot be read; nil for formats whose reader stops at the first.
+    package static func inspect(path: String) throws(EnlargerError) -> ModelInspection? {
+        let files = NCNNGraph.files(of: path), storage = try ByteStorage.mapping(path: files?.param ?? path)
+        guard files != nil || isONNX(storage) else { return nil }
+        do throws(EnlargerError) {
+            if files != nil { return try NCNNGraph.inspect(param: storage) }
+            return try ONNXGraph.inspect(storage, folder: folder(of: path))
+        } catch {
+            throw EnlargerError(error.code, "\(path): \(error.message)")
+        }
+    }
+
+    /// A safetensors file may begin with any byte, so it is asked first.
+    private static func isONNX(_ storage: ByteStorage) -> Bool { !SafetensorsFile.recognises(storage) && ONNXGraph.recognises(storage) }
+
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// Simplifies a graph as it was read; before that, bounds the per-channel parameters that simplification may

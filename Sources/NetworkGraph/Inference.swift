@@ -1,4 +1,4 @@
-import Tensors
+package import Tensors
 
 extension NetworkGraph {
     /// Largest channel count and scale that a file may ask for: far above any published network, far below overflow.
@@ -16,11 +16,21 @@ extension NetworkGraph {
             guard s >= 1, s <= scaleLimit else { throw fail("enlarges \(s) times; at most \(scaleLimit) is possible") }
             channels.append(c)
             scales.append(s)
+            for (position, input) in node.inputs.enumerated() {
+                guard case .border(let mode, let extent) = nodes[input].operation else { continue }
+                guard position == 0, case .convolution(let conv) = node.operation else { throw fail("reads a border; only convolutions can") }
+                guard max(conv.padTop, conv.padBottom, conv.padLeft, conv.padRight) <= extent, mode == .replicate || conv.padTop == conv.padBottom else {
+                    throw fail("its padding does not suit a border of \(extent), mode \(mode.rawValue)")
+                }
+            }
         }
         guard inputCount == 1 else { throw EnlargerError(.modelInvalid, "the network has \(inputCount) inputs; exactly one is possible") }
         guard !outputs.isEmpty else { throw EnlargerError(.modelInvalid, "the network has no output") }
         for output in outputs where output.node < 0 || output.node >= nodes.count {
             throw EnlargerError(.modelInvalid, "output \"\(output.name)\" names a node that does not exist")
+        }
+        for output in outputs {
+            if case .border = nodes[output.node].operation { throw EnlargerError(.modelInvalid, "output \"\(output.name)\" is a border") }
         }
         return (channels, scales)
     }
@@ -28,7 +38,8 @@ extension NetworkGraph {
 
 extension NetworkGraph.Node {
     /// Channels and scale of the value, from those of the inputs.
-    fileprivate func inferShape(channels: [Int], scales: [Int]) throws(EnlargerError) -> (channels: Int, scale: Int) {
+    /// - Throws: `modelInvalid`, naming the node, when the operation does not take such inputs.
+    package func inferShape(channels: [Int], scales: [Int]) throws(EnlargerError) -> (channels: Int, scale: Int) {
         func fail(_ reason: String) -> EnlargerError { EnlargerError(.modelInvalid, "node \"\(name)\": \(reason)") }
         func expectInputs(_ count: Int) throws(EnlargerError) {
             guard channels.count == count else { throw fail("has \(channels.count) inputs, needs \(count)") }
@@ -91,6 +102,16 @@ extension NetworkGraph.Node {
             try expectInputs(1)
             guard s >= 1, s <= 16, channels[0] % (s * s) == 0 else { throw fail("block \(s) for \(channels[0]) channels") }
             return (channels[0] / (s * s), scales[0] * s)
+        case .border(_, let extent):
+            try expectInputs(1)
+            guard extent >= 1, extent <= 64 else { throw fail("a border of \(extent); 1 to 64 are possible") }
+            return (channels[0], scales[0])
+        case .resample(let method, let numerator, let divisor):
+            try expectInputs(1)
+            guard [.bilinear, .bicubic, .bicubicSharp].contains(method), numerator >= 1, numerator < divisor, divisor <= 16,
+                scales[0] * numerator % divisor == 0
+            else { throw fail("factor \(numerator)/\(divisor) for a map \(scales[0]) times the picture") }
+            return (channels[0], scales[0] * numerator / divisor)
         case .resize(_, let s):
             try expectInputs(1)
             guard s >= 1, s <= 16 else { throw fail("factor \(s); 1 to 16 are possible") }

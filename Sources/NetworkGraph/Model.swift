@@ -6,12 +6,17 @@ package struct Model: Sendable {
     package var processing: Processing
     /// Free text for `models info` (licence, training, PSNR), from native files.
     package var metadata: [String: String]
+    /// What was assumed or changed when the file was read, for people.
+    package var notes: [String]
 
-    package init(architecture: String, graph: NetworkGraph, processing: Processing, metadata: [String: String] = [:]) {
+    package init(
+        architecture: String, graph: NetworkGraph, processing: Processing, metadata: [String: String] = [:], notes: [String] = []
+    ) {
         self.architecture = architecture
         self.graph = graph
         self.processing = processing
         self.metadata = metadata
+        self.notes = notes
     }
 
     /// Enlargement of each output, in the order of `graph.outputs`.

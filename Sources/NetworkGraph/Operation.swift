@@ -19,16 +19,41 @@ package enum Operation: Sendable {
     /// Channels `range` of the input.
     case slice(Range<Int>)
     case depthToSpace(Int, DepthToSpaceOrder)
-    /// Enlarges by an integer factor, half-pixel centres, edge pixels repeated.
+    /// The input, continued beyond the picture's edges by some rows and columns, which convolutions then read instead of
+    /// zeros. Only convolutions read it; for `reflect` their padding above and below must be equal.
+    case border(BorderMode, Int)
+    /// Enlarges by an integer factor, edge pixels repeated.
     case resize(ResizeMethod, Int)
+    /// Resizes by a fraction below 1 (numerator, divisor), edge pixels repeated, without antialiasing; bilinear and bicubic.
+    /// Source coordinate of output column x: (x + 0.5) · divisor / numerator - 0.5.
+    case resample(ResizeMethod, Int, Int)
 }
 
 /// `blockFirst` (TensorFlow, ONNX "DCR"): input channel (dy·s + dx)·C + c.
 /// `channelFirst` (PyTorch pixel_shuffle, ONNX "CRD"): input channel c·s² + dy·s + dx.
 package enum DepthToSpaceOrder: String, Sendable { case blockFirst, channelFirst }
 
-/// Source coordinate of output column x: (x + 0.5)/s - 0.5 (nearest: floor(x/s)). Bicubic is Keys' with a = -0.5.
-package enum ResizeMethod: String, Sendable { case nearest, bilinear, bicubic }
+/// How a map goes on beyond its edge: mirrored at the outermost pixel (which is not repeated), or that pixel again.
+package enum BorderMode: String, Sendable {
+    case reflect, replicate
+
+    /// The position in 0 ..< count that stands for one outside (or inside). A map narrower than its border is mirrored on.
+    package func place(_ position: Int, in count: Int) -> Int {
+        guard position < 0 || position >= count else { return position }
+        guard self == .reflect, count > 1 else { return position < 0 ? 0 : count - 1 }
+        let period = 2 * (count - 1), phase = ((position % period) + period) % period
+        return phase < count ? phase : period - phase
+    }
+}
+
+/// Source coordinate of output column x: (x + 0.5)/s - 0.5 (half-pixel centres), but floor(x/s) for `nearest` and
+/// x/s for `bilinearFromCorner` (ONNX "asymmetric"). `bicubic` is Keys' with a = -0.5; `bicubicSharp` has a = -0.75
+/// (PyTorch's, OpenCV's).
+package enum ResizeMethod: String, Sendable {
+    case nearest, bilinear, bicubic
+    case bicubicSharp = "bicubic_sharp"
+    case bilinearFromCorner = "bilinear_from_corner"
+}
 
 package enum Activation: Sendable, Equatable {
     /// max(x, 0)

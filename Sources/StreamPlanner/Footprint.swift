@@ -14,8 +14,9 @@ extension Operation {
             conv.stride * inputLag + (axis == .rows ? conv.padTop : conv.padLeft)
         case .depthToSpace(let s, _): s * inputLag
         case .resize(.nearest, let s): s * inputLag
-        case .resize(.bilinear, let s): s * (inputLag + 1)
-        case .resize(.bicubic, let s): s * (inputLag + 2)
+        case .resize(.bilinear, let s), .resize(.bilinearFromCorner, let s): s * (inputLag + 1)
+        case .resize(.bicubic, let s), .resize(.bicubicSharp, let s): s * (inputLag + 2)
+        case .resample(let method, let p, let q): (p * (inputLag + (method == .bilinear ? 1 : 2)) + q - 1) / q
         default: inputLag
         }
     }
@@ -31,20 +32,28 @@ extension Operation {
         case .transposedConvolution(let conv):
             let (pad, kernel) = axis == .rows ? (conv.padTop, conv.kernelHeight) : (conv.padLeft, conv.kernelWidth)
             return -floorDivide(kernel - 1 - pad - first, conv.stride)..<floorDivide(last + pad, conv.stride) + 1
+        case .border(_, let extent) where axis == .columns:
+            return first - extent..<last + extent + 1
         case .depthToSpace(let s, _), .resize(.nearest, let s):
             return floorDivide(first, s)..<floorDivide(last, s) + 1
         case .resize(.bilinear, let s):
             return leftTap(first, s)..<leftTap(last, s) + 2
-        case .resize(.bicubic, let s):
+        case .resize(.bilinearFromCorner, let s):
+            return floorDivide(first, s)..<floorDivide(last, s) + 2
+        case .resize(.bicubic, let s), .resize(.bicubicSharp, let s):
             return leftTap(first, s) - 1..<leftTap(last, s) + 3
+        case .resample(.bilinear, let p, let q):
+            return leftTap(first, p, q)..<leftTap(last, p, q) + 2
+        case .resample(_, let p, let q):
+            return leftTap(first, p, q) - 1..<leftTap(last, p, q) + 3
         default:
             return range
         }
     }
 }
 
-/// floor((x + 0.5)/s - 0.5): the source pixel at or left of output pixel x.
-private func leftTap(_ x: Int, _ s: Int) -> Int { floorDivide(2 * x + 1 - s, 2 * s) }
+/// floor((x + 0.5) · q/p - 0.5): the source pixel at or left of output pixel x, for the factor p/q.
+private func leftTap(_ x: Int, _ p: Int, _ q: Int = 1) -> Int { floorDivide((2 * x + 1) * q - p, 2 * p) }
 
 /// Division that rounds towards minus infinity, for a positive divisor.
 package func floorDivide(_ a: Int, _ b: Int) -> Int { a >= 0 ? a / b : -((-a + b - 1) / b) }

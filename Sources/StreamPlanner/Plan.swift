@@ -8,6 +8,8 @@ package struct Plan: Sendable, Equatable {
         package var channels: Int
         /// Planar rows are [channels][columns]; others [channels/16][columns][16].
         package var isPlanar: Bool
+        /// Columns at each side that the node fills beyond the picture's edge; 0: they stay zero.
+        package var border: Int
         /// Columns of a row: pad, picture columns of the widest strip, pad.
         package var columns: Int
         /// Floats between channel blocks (or planes) of a row.
@@ -49,7 +51,7 @@ extension NetworkGraph {
     package func isPlanar(_ node: Int) -> Bool {
         switch nodes[node].operation {
         case .convolution, .transposedConvolution: false
-        case .activation, .affine: isPlanar(nodes[node].inputs[0])
+        case .activation, .affine, .border: isPlanar(nodes[node].inputs[0])
         default: channels[node] <= 4
         }
     }

@@ -91,8 +91,9 @@ package struct Planner: Sendable {
         var rowClasses: [Plan.RowClass] = []
         var classOfNode: [Int] = []
         for n in graph.nodes.indices {
+            let border = if case .border(_, let extent) = graph.nodes[n].operation { extent } else { 0 }
             let rowClass = Planner.rowClass(
-                channels: graph.channels[n], isPlanar: graph.isPlanar(n), scale: graph.scales[n], width: widest, pad: pad)
+                border: border, channels: graph.channels[n], isPlanar: graph.isPlanar(n), scale: graph.scales[n], width: widest, pad: pad)
             if let known = rowClasses.firstIndex(of: rowClass) {
                 classOfNode.append(known)
             } else {
@@ -114,9 +115,8 @@ package struct Planner: Sendable {
             let calls = Double((graph.scales[n] * height + rows - 1) / rows)
             for strip in strips { seconds += calls * costs.seconds(graph, node: n, rows: rows, columns: strip.columns[n].count) }
         }
-        let outputScale = graph.outputs.map { graph.scales[$0.node] }.max()!
-        let bandOut = min(bandRows, height) * outputScale
-        let io = picture.fixed + picture.input * widest * min(bandRows, height) + picture.output * outputScale * width * bandOut
+        let outputPixels = graph.outputs.reduce(0) { $0 + graph.scales[$1.node] * width * min(bandRows, height) * graph.scales[$1.node] }
+        let io = picture.fixed + picture.input * widest * min(bandRows, height) + picture.output * outputPixels
         return Plan(
             width: width, height: height, threads: costs.threads, bandRows: bandRows, strips: strips, rowClasses: rowClasses, classOfNode: classOfNode,
             rowLags: rowLags, columnLags: columnLags, pad: pad, weightsBytes: weightsBytes, activationBytes: activationBytes,
@@ -130,20 +130,21 @@ package struct Planner: Sendable {
             switch node.operation {
             case .convolution(let conv): pad = max(pad, conv.padLeft, conv.padRight)
             case .transposedConvolution(let conv): pad = max(pad, conv.kernelWidth)
+            case .border(_, let extent): pad = max(pad, extent)
             default: break
             }
         }
         return pad
     }
 
-    static func rowClass(channels: Int, isPlanar: Bool, scale: Int, width: Int, pad: Int) -> Plan.RowClass {
+    static func rowClass(border: Int, channels: Int, isPlanar: Bool, scale: Int, width: Int, pad: Int) -> Plan.RowClass {
         let columns = scale * width + 2 * pad
         // Planes start on cache lines; a few lines between rows keep equal columns of neighbouring rows out of one cache set.
         let blockStride = isPlanar ? (columns + 15) / 16 * 16 : columns * 16
         let blocks = isPlanar ? channels : (channels + 15) / 16
         let bytes = blocks * blockStride * 4
         return Plan.RowClass(
-            scale: scale, channels: blocks * (isPlanar ? 1 : 16), isPlanar: isPlanar, columns: columns, blockStride: blockStride,
+            scale: scale, channels: blocks * (isPlanar ? 1 : 16), isPlanar: isPlanar, border: border, columns: columns, blockStride: blockStride,
             rowBytes: bytes + (isPlanar ? 0 : 5 * 64), capacity: 0)
     }
 

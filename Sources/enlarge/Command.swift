@@ -6,7 +6,7 @@ import Tensors
 @main
 struct Command {
     static let usage = """
-        enlarge [upscale] INPUT... [-o FILE|FOLDER] [-m MODEL] [-s 2|3|4|8] [--memory SIZE] [--device auto|cpu|vulkan[:N]]
+        enlarge [upscale] INPUT... [-o FILE|FOLDER] [-m MODEL] [-s 2|3|4|8|2,4,8] [--memory SIZE] [--device auto|cpu|vulkan[:N]]
                 [--precision auto|fp32|bf16|fp16] [-j THREADS] [-f png|jpg|webp|tiff|avif] [-r] [--skip-existing]
                 [--chroma bicubic|bilinear] [-x] [--models FOLDER] [--json] [-q] [-v]
         enlarge plan      -m MODEL --size WxH [--memory SIZE] [--device ...] [--json]
@@ -16,6 +16,7 @@ struct Command {
         enlarge bench     -m MODEL --size WxH [--passes N]            the network alone, on random input
         enlarge devices
 
+        Also understood, as Real-ESRGAN-ncnn-vulkan spells them: -i INPUT, -n MODEL with -m FOLDER, -g GPU, -t TILE, -j L:P:S.
         MODEL is a shipped name (lite-x3; -m lite -s 3 means the same) or a file. SIZE is a number of bytes, or takes K, M, G.
         Exit status: 0 done, 1 a picture failed, 2 wrong usage, 3 it does not fit the budget, 4 no such device.
         """

@@ -12,14 +12,14 @@ struct InputList {
     private(set) var pictures: [Picture] = []
     private(set) var hasFolder = false
 
-    /// - Parameter suffix: in folders, names that end so (before the extension) are results of an earlier run and are left out.
-    init(_ words: [String], isRecursive: Bool, ignoringSuffix suffix: String?) throws(EnlargerError) {
+    /// - Parameter suffixes: in folders, names that end so (before the extension) are results of an earlier run and are left out.
+    init(_ words: [String], isRecursive: Bool, ignoringSuffixes suffixes: [String]) throws(EnlargerError) {
         for word in words {
             if word == "-" {
                 pictures.append(Picture(path: word, relative: "picture"))
             } else if isFolder(word) {
                 hasFolder = true
-                addFolder(word, below: "", isRecursive, suffix)
+                addFolder(word, below: "", isRecursive, suffixes)
             } else if access(word, F_OK) != 0, word.contains(where: { "*?[".contains($0) }) {
                 let matches = expand(word)
                 if matches.isEmpty { throw EnlargerError(.pictureNotFound, "\(word): no file matches") }
@@ -33,7 +33,7 @@ struct InputList {
         pictures.removeAll { !seen.insert($0.path).inserted }
     }
 
-    private mutating func addFolder(_ folder: String, below: String, _ isRecursive: Bool, _ suffix: String?) {
+    private mutating func addFolder(_ folder: String, below: String, _ isRecursive: Bool, _ suffixes: [String]) {
         guard let directory = opendir(folder) else { return }
         var names: [String] = []
         while let entry = readdir(directory) {
@@ -43,9 +43,9 @@ struct InputList {
         for name in names.sorted() where !name.hasPrefix(".") {
             let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)", relative = below.isEmpty ? name : "\(below)/\(name)"
             if isFolder(path) {
-                if isRecursive { addFolder(path, below: relative, isRecursive, suffix) }
+                if isRecursive { addFolder(path, below: relative, isRecursive, suffixes) }
             } else if let dot = name.lastIndex(of: "."), PictureFormat(path: name) != nil {
-                if let suffix, name[..<dot].hasSuffix(suffix) { continue }
+                if suffixes.contains(where: name[..<dot].hasSuffix) { continue }
                 pictures.append(Picture(path: path, relative: relative))
             }
         }
@@ -71,26 +71,26 @@ struct OutputNaming {
     private let output: String?
     private let isFolder: Bool
     private let format: String?
-    private let scale: Int
 
-    /// - Throws: `usage` when several pictures would go to one file.
-    init(output: String?, format: String?, scale: Int, hasSeveralInputs: Bool) throws(EnlargerError) {
+    /// - Throws: `usage` when several results would go to one file.
+    init(output: String?, format: String?, hasSeveralInputs: Bool, hasSeveralScales: Bool) throws(EnlargerError) {
         self.output = output
         self.format = format
-        self.scale = scale
         if let output, output != "-" {
             let exists = access(output, F_OK) == 0
-            isFolder = output.hasSuffix("/") || enlarge.isFolder(output) || (hasSeveralInputs && !exists)
+            isFolder = output.hasSuffix("/") || enlarge.isFolder(output) || ((hasSeveralInputs || hasSeveralScales) && !exists)
             if hasSeveralInputs, !isFolder { throw EnlargerError(.usage, "-o \(output) is a file, and there are several pictures") }
+            if hasSeveralScales, !isFolder { throw EnlargerError(.usage, "-o \(output) is a file, and there are several scales") }
         } else {
             isFolder = false
             if output == "-", hasSeveralInputs { throw EnlargerError(.usage, "-o - takes one picture") }
+            if output == "-", hasSeveralScales { throw EnlargerError(.usage, "-o - takes one scale") }
         }
     }
 
-    /// The path for one picture; its folder is made when it is below the output folder.
+    /// The path for one picture at one scale; its folder is made when it is below the output folder.
     /// - Throws: `outputFailed` when the folder cannot be made or the result would replace the picture itself.
-    func output(for picture: InputList.Picture) throws(EnlargerError) -> String {
+    func output(for picture: InputList.Picture, scale: Int) throws(EnlargerError) -> String {
         if let output, !isFolder { return try checked(output, picture) }
         if output == nil, picture.path == "-" { return "-" }
         let base = output == nil ? picture.path : "\(output!)\(output!.hasSuffix("/") ? "" : "/")\(picture.relative)"

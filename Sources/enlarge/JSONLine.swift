@@ -3,6 +3,7 @@ struct JSONLine {
     enum Value {
         case string(String), integer(Int), number(Double), boolean(Bool), strings([String]), integers([Int]), numbers([Double])
         case object([(String, Value)])
+        case objects([[(String, Value)]])
     }
     let fields: [(String, Value)]
 
@@ -17,6 +18,7 @@ struct JSONLine {
         case .strings(let strings): "[" + strings.map(quote).joined(separator: ",") + "]"
         case .integers(let integers): "[" + integers.map(String.init).joined(separator: ",") + "]"
         case .numbers(let numbers): "[" + numbers.map { write(.number($0)) }.joined(separator: ",") + "]"
+        case .objects(let objects): "[" + objects.map { write(.object($0)) }.joined(separator: ",") + "]"
         case .object(let fields): "{" + fields.map { quote($0.0) + ":" + write($0.1) }.joined(separator: ",") + "}"
         }
     }

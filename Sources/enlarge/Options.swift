@@ -12,9 +12,11 @@ enum SharedFlags {
     static func options(_ arguments: Arguments) throws(EnlargerError) -> UpscaleOptions {
         var options = UpscaleOptions()
         if let model = arguments.value("--model") { options.model = model }
-        if let scale = try arguments.integer("--scale", in: 2...8) {
-            guard [2, 3, 4, 8].contains(scale) else { throw EnlargerError(.usage, "--scale \(scale): 2, 3, 4 or 8 are possible") }
-            options.scale = scale
+        if let text = arguments.value("--scale") {
+            options.scales = try text.split(separator: ",", omittingEmptySubsequences: false).map { part throws(EnlargerError) in
+                guard let scale = Int(part), [2, 3, 4, 8].contains(scale) else { throw EnlargerError(.usage, "--scale \(text): 2, 3, 4 or 8 are possible") }
+                return scale
+            }
         }
         options.memory = try arguments.bytes("--memory")
         options.threads = try arguments.integer("--threads", in: 1...256)

@@ -5,8 +5,9 @@ import Tensors
 
 enum UpscaleCommand {
     static func run(_ words: [String]) throws -> Int32 {
+        let habits = try Habits(words)
         let arguments = try Arguments(
-            words,
+            habits.words,
             withValue: SharedFlags.withValue.merging(
                 ["-o": "--output", "--output": "--output", "-f": "--format", "--format": "--format", "--chroma": "--chroma"]) { a, _ in a },
             alone: SharedFlags.alone.merging(
@@ -28,12 +29,15 @@ enum UpscaleCommand {
         console.standardOutputIsTaken = arguments.value("--output") == "-" || (arguments.value("--output") == nil && arguments.positional.contains("-"))
         Command.removeTemporariesOnSignals()
 
+        for note in habits.notes { console.note(note) }
         let upscaler = try Upscaler(options: options)
         if arguments.has("--verbose") { console.note("model \(upscaler.modelName), \(upscaler.deviceDescription)") }
         let inputs = try InputList(
-            arguments.positional, isRecursive: arguments.has("--recursive"), ignoringSuffix: arguments.value("--output") == nil ? "_x\(upscaler.scale)" : nil)
+            arguments.positional, isRecursive: arguments.has("--recursive"), 
+            ignoringSuffixes: arguments.value("--output") == nil ? upscaler.scales.map { "_x\($0)" } : [])
         let naming = try OutputNaming(
-            output: arguments.value("--output"), format: options.format, scale: upscaler.scale, hasSeveralInputs: inputs.pictures.count > 1 || inputs.hasFolder)
+            output: arguments.value("--output"), format: options.format, hasSeveralInputs: inputs.pictures.count > 1 || inputs.hasFolder,
+            hasSeveralScales: upscaler.scales.count > 1)
         if inputs.pictures.isEmpty { throw EnlargerError(.pictureNotFound, "no pictures in \(arguments.positional.joined(separator: ", "))") }
 
         // The program and its libraries, libvips started: what the process holds before any picture.
@@ -43,34 +47,38 @@ enum UpscaleCommand {
         var claimed: [String: String] = [:]  // results of this run, and of which picture
         for (number, picture) in inputs.pictures.enumerated() {
             do {
-                let output = try naming.output(for: picture)
-                if let other = claimed[output] {
-                    throw EnlargerError(.outputFailed, "\(picture.path): the result would replace \(output), the result of \(other)")
+                let outputs = try upscaler.scales.map { try naming.output(for: picture, scale: $0) }
+                for output in outputs {
+                    if let other = claimed[output] {
+                        throw EnlargerError(.outputFailed, "\(picture.path): the result would replace \(output), the result of \(other)")
+                    }
+                    claimed[output] = picture.path
                 }
-                claimed[output] = picture.path
-                if arguments.has("--skip-existing"), output != "-", access(output, F_OK) == 0 {
-                    console.say("\(picture.path): \(output) exists, skipped")
+                if arguments.has("--skip-existing"), outputs.allSatisfy({ $0 != "-" && access($0, F_OK) == 0 }) {
+                    console.say("\(picture.path): \(outputs.joined(separator: ", ")) exists, skipped")
                     continue
                 }
                 let label = inputs.pictures.count > 1 ? "\(number + 1)/\(inputs.pictures.count) \(picture.path)" : picture.path
                 let bar = ProgressBar(label: label, isQuiet: console.isQuiet)
-                let result: UpscaleResult
+                let results: [UpscaleResult]
                 do {
-                    result = try upscaler.upscale(picture.path, to: output) { bar.update($0) }
+                    results = try upscaler.upscale(picture.path, to: outputs) { bar.update($0) }
                     bar.clear()
                 } catch {
                     bar.clear()
                     throw error
                 }
-                for note in result.notes { console.note("\(picture.path): \(note)") }
                 let peak = processPeakBytes()
-                console.say("\(result.input) -> \(result.output): \(result.width) x \(result.height), \(result.model), \(seconds(result.seconds)), planned \(mebibytes(result.plannedBytes)), process peak \(mebibytes(peak))")
-                console.json([
-                    ("input", .string(result.input)), ("output", .string(result.output)), ("model", .string(result.model)), ("scale", .integer(result.scale)),
-                    ("device", .string(result.device)), ("precision", .string(result.precision)), ("width", .integer(result.width)),
-                    ("height", .integer(result.height)), ("seconds", .number(result.seconds)), ("planned_bytes", .integer(result.plannedBytes)),
-                    ("process_peak_bytes", .integer(peak)), ("codec_bytes", .integer(result.codecBytes)), ("process_start_bytes", .integer(processAtStart)),
-                ])
+                for result in results {
+                    for note in result.notes { console.note("\(picture.path): \(note)") }
+                    console.say("\(result.input) -> \(result.output): \(result.width) x \(result.height), \(result.model), \(seconds(result.seconds)), planned \(mebibytes(result.plannedBytes)), process peak \(mebibytes(peak))")
+                    console.json([
+                        ("input", .string(result.input)), ("output", .string(result.output)), ("model", .string(result.model)), ("scale", .integer(result.scale)),
+                        ("device", .string(result.device)), ("precision", .string(result.precision)), ("width", .integer(result.width)),
+                        ("height", .integer(result.height)), ("seconds", .number(result.seconds)), ("planned_bytes", .integer(result.plannedBytes)),
+                        ("process_peak_bytes", .integer(peak)), ("codec_bytes", .integer(result.codecBytes)), ("process_start_bytes", .integer(processAtStart)),
+                    ])
+                }
             } catch let error as EnlargerError {
                 console.error(error, input: picture.path)
                 // One picture alone: its own reason is the status. Of several, the others go on.

@@ -128,7 +128,7 @@ import Testing
                 var source = input.map
                 source.rows = rows.baseAddress
                 var p = ek_resize(
-                    in: source, out: output.map, method: Int32(method), s: Int32(s), out_row0: 0, in_row0: Int32(-margin),
+                    in: source, out: output.map, method: Int32(method), s: Int32(s), divisor: 1, out_row0: 0, in_row0: Int32(-margin),
                     rows: Int32(height * s), x0: 0, x1: Int32(width * s), width: Int32(width), in_x0: 0, in_pad: 1, out_x0: 0, out_pad: 2)
                 ek_resize_run(&p, 0, Int32(height * s))
                 // In pieces the bytes are the same.

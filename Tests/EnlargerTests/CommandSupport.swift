@@ -41,13 +41,14 @@ enum Enlarge {
         return folder.map { String(built[..<$0.upperBound]) + "enlarge" } ?? "enlarge"
     }()
 
-    /// A folder with small models: `tiny-x2`, `tiny-x3`, `nearest-x2`, `luma-x2`, `slow-x2`.
+    /// A folder with small models: `tiny-x2`, `tiny-x3`, `nearest-x2`, `luma-x2`, `slow-x2`, `pyramid` (x2 and x4).
     static let models: String = {
         let folder = NSTemporaryDirectory() + "enlarge-test-models-\(getpid())"
         try! FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let all = try! [
             "tiny-x2": SmallModels.edsr(scale: 2), "tiny-x3": SmallModels.edsr(scale: 3),
             "nearest-x2": SmallModels.nearest(), "luma-x2": SmallModels.nearest(channels: .luma),
+            "pyramid": SmallModels.pyramid(), "luma-pyramid": SmallModels.pyramid(channels: .luma),
             "slow-x2": SmallModels.edsr(scale: 2, blocks: 8, channels: 64),
         ]
         for (name, model) in all { try! SafetensorsFile.write(model, to: "\(folder)/\(name).safetensors") }

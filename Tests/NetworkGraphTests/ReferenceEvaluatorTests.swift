@@ -41,7 +41,7 @@ import Testing
     @Test func `resizing has half-pixel centres and repeats edges`() throws {
         #expect(try Self.run(.resize(.nearest, 2), [1, 2], width: 2, height: 1) == [1, 1, 2, 2, 1, 1, 2, 2])
         #expect(Array(try Self.run(.resize(.bilinear, 2), [0, 4], width: 2, height: 1).prefix(4)) == [0, 1, 3, 4])
-        for method in [ResizeMethod.nearest, .bilinear, .bicubic] {
+        for method in [ResizeMethod.nearest, .bilinear, .bicubic, .bicubicSharp, .bilinearFromCorner] {
             let flat = try Self.run(.resize(method, 3), [Float](repeating: 7, count: 6), width: 3, height: 2)
             #expect(flat.allSatisfy { abs($0 - 7) < 1e-5 })
         }

@@ -83,8 +83,8 @@ extension ReferenceEvaluator {
         }
     }
 
-    static func resized(_ method: ResizeMethod, _ s: Int, _ x: Planes, _ c: Int, _ y: Int, _ column: Int) -> Float {
-        let rows = taps(method, s, y), columns = taps(method, s, column)
+    static func resized(_ method: ResizeMethod, _ s: Int, _ x: Planes, _ c: Int, _ y: Int, _ column: Int, divisor: Int = 1) -> Float {
+        let rows = taps(method, s, y, divisor), columns = taps(method, s, column, divisor)
         var sum = 0.0
         for (sy, wy) in rows {
             for (sx, wx) in columns {
@@ -95,16 +95,17 @@ extension ReferenceEvaluator {
     }
 
     /// Source positions (possibly outside the picture) and weights of output position `p`.
-    private static func taps(_ method: ResizeMethod, _ s: Int, _ p: Int) -> [(Int, Double)] {
+    private static func taps(_ method: ResizeMethod, _ s: Int, _ p: Int, _ divisor: Int) -> [(Int, Double)] {
         if method == .nearest { return [(p / s, 1)] }
-        let centre = (Double(p) + 0.5) / Double(s) - 0.5, first = Int(centre.rounded(.down)), t = centre - Double(first)
-        if method == .bilinear { return [(first, 1 - t), (first + 1, t)] }
-        return (-1...2).map { (first + $0, keys(t - Double($0))) }
+        let centre = method == .bilinearFromCorner ? Double(p) / Double(s) : (Double(p) + 0.5) * Double(divisor) / Double(s) - 0.5
+        let first = Int(centre.rounded(.down)), t = centre - Double(first)
+        if method == .bilinear || method == .bilinearFromCorner { return [(first, 1 - t), (first + 1, t)] }
+        return (-1...2).map { (first + $0, keys(t - Double($0), a: method == .bicubic ? -0.5 : -0.75)) }
     }
 
-    /// Keys' cubic convolution with a = -0.5 (IEEE Trans. ASSP 29, 1981).
-    private static func keys(_ distance: Double) -> Double {
-        let d = abs(distance), a = -0.5
+    /// Keys' cubic convolution (IEEE Trans. ASSP 29, 1981).
+    private static func keys(_ distance: Double, a: Double) -> Double {
+        let d = abs(distance)
         if d <= 1 { return (a + 2) * d * d * d - (a + 3) * d * d + 1 }
         return d < 2 ? a * (d * d * d - 5 * d * d + 8 * d - 4) : 0
     }

@@ -38,6 +38,8 @@ package enum ReferenceEvaluator {
             if case .input = node.operation {
                 precondition(input.count == result.values.count)
                 result.values = input
+            } else if let source = node.inputs.first, case .border(let mode, let extent) = graph.nodes[source].operation {
+                compute(node.operation, extended(values[source]!, mode, extent), node.inputs.map { values[$0]! }, &result)
             } else {
                 compute(node.operation, node.inputs.map { values[$0]! }, &result)
             }
@@ -47,10 +49,40 @@ package enum ReferenceEvaluator {
         return values
     }
 
+    /// A convolution of a map that is continued by `extent` pixels at each side: of the larger map, its middle.
+    private static func compute(_ operation: Operation, _ extended: Planes, _ inputs: [Planes], _ out: inout Planes) {
+        guard case .convolution(var conv) = operation else { preconditionFailure("only convolutions read borders") }
+        let (activation, residual) = (conv.activation, conv.residualScale)
+        (conv.activation, conv.residualScale) = (nil, nil)
+        var large = Planes(channels: out.channels, height: extended.height, width: extended.width)
+        convolve(conv, extended, &large)
+        let extent = (extended.height - out.height) / 2
+        for c in 0..<out.channels {
+            for y in 0..<out.height {
+                for x in 0..<out.width {
+                    out[c, y, x] = large[c, y + extent, x + extent]
+                    if let residual { out[c, y, x] = inputs[1][c, y, x] + residual * out[c, y, x] }
+                }
+            }
+        }
+        if let activation { apply(activation, &out) }
+    }
+
+    private static func extended(_ x: Planes, _ mode: BorderMode, _ extent: Int) -> Planes {
+        var large = Planes(channels: x.channels, height: x.height + 2 * extent, width: x.width + 2 * extent)
+        for c in 0..<large.channels {
+            for row in 0..<large.height {
+                for column in 0..<large.width { large[c, row, column] = x[c, mode.place(row - extent, in: x.height), mode.place(column - extent, in: x.width)] }
+            }
+        }
+        return large
+    }
+
     private static func compute(_ operation: Operation, _ inputs: [Planes], _ out: inout Planes) {
         let x = inputs.first!
         switch operation {
         case .input: break
+        case .border: out = x
         case .convolution(let conv):
             convolve(conv, x, &out)
             if let scale = conv.residualScale {
@@ -84,6 +116,12 @@ package enum ReferenceEvaluator {
                         let source = order == .blockFirst ? phase * out.channels + c : c * s * s + phase
                         out[c, y, column] = x[source, y / s, column / s]
                     }
+                }
+            }
+        case .resample(let method, let p, let q):
+            for c in 0..<out.channels {
+                for y in 0..<out.height {
+                    for column in 0..<out.width { out[c, y, column] = resized(method, p, x, c, y, column, divisor: q) }
                 }
             }
         case .resize(let method, let s):

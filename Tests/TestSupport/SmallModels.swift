@@ -32,6 +32,26 @@ package enum SmallModels {
         return Model(architecture: "edsr", graph: graph, processing: Processing(channels: .rgb, mean: [114, 112, 103], inputScale: 1 / 255))
     }
 
+    /// LapSRN in shape: enlarges by 2, and what came out by 2 again. Outputs x2 and x4.
+    package static func pyramid(channels: Processing.Channels = .rgb, seed: UInt64 = 5) throws -> Model {
+        var random = SeededGenerator(seed: seed)
+        let planes = channels == .luma ? 1 : 3
+        var nodes: [NetworkGraph.Node] = [.init("picture", .input(channels: planes), inputs: [])]
+        func add(_ name: String, _ operation: Operation, _ inputs: [Int]) -> Int {
+            nodes.append(.init(name, operation, inputs: inputs))
+            return nodes.count - 1
+        }
+        func level(_ name: String, _ x: Int) -> Int {
+            let weights = TensorData(random.floats(9 * planes * planes * 4).map { $0 * 0.05 }, shape: [3, 3, planes, planes * 4])
+            let detail = add("\(name) detail", .convolution(Convolution(weights: weights, bias: random.floats(planes * 4).map { $0 * 0.01 })), [x])
+            let large = add("\(name) large", .depthToSpace(2, .blockFirst), [detail])
+            return add(name, .add, [add("\(name) base", .resize(.bicubic, 2), [x]), large])
+        }
+        let x2 = level("x2", 0), x4 = level("x4", x2)
+        let graph = try NetworkGraph(nodes: nodes, outputs: [.init(name: "x2", node: x2), .init(name: "x4", node: x4)])
+        return Model(architecture: "pyramid", graph: graph, processing: Processing(channels: channels, mean: [Float](repeating: 0, count: planes), inputScale: 1 / 255))
+    }
+
     /// Repeats every pixel: what comes out is known exactly.
     package static func nearest(scale: Int = 2, channels: Processing.Channels = .rgb) throws -> Model {
         let graph = try NetworkGraph(

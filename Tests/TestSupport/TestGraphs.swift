@@ -5,7 +5,8 @@ import Tensors
 package enum TestGraphs {
     package static let names = [
         "edsr", "edsr, 8-bit weights", "edsr, 16-bit weights", "wide edsr", "fsrcnn-like", "espcn-like", "lapsrn-like", "dense", "with planes around", "elementwise",
-        "even and dilated kernels", "nearest and bilinear",
+        "even and dilated kernels", "nearest and bilinear", "enlarged, then reduced", "sharp bicubic and bilinear from the corner",
+        "residuals that are planar", "borders that go on",
     ]
 
     package static func make(_ name: String) -> NetworkGraph {
@@ -135,6 +136,37 @@ package enum TestGraphs {
                 y = conv(y, 6, 20, 12)
                 let up = TransposedConvolution(weights: weights(4, 4, 12, 3), bias: [], stride: 2, padTop: 1, padLeft: 1)
                 let result = add(.transposedConvolution(up), y)
+                return try finish(result)
+            case "borders that go on":
+                let x = add(.input(channels: 3))
+                let y = conv(add(.border(.reflect, 1), x), 3, 3, 32, slopes(32))
+                let wide = add(.border(.reflect, 3), y)
+                let a = conv(wide, 7, 32, 24), b = conv(wide, 3, 32, 24)
+                let c = conv(add(.border(.replicate, 2), a), 3, 24, 24, residual: b, dilation: 2)
+                let d = conv(add(.border(.replicate, 4), c), 4, 24, 32, .relu, kw: 6)
+                let e = conv(conv(d, 3, 32, 32), 3, 32, 12)
+                let up = add(.depthToSpace(2, .channelFirst), e)
+                let result = add(.add, conv(add(.border(.reflect, 2), up), 5, 3, 3), add(.resize(.nearest, 2), x))
+                return try finish(result)
+            case "residuals that are planar":
+                let x = add(.input(channels: 3))
+                let y = conv(conv(x, 3, 3, 8, .relu), 3, 8, 3, residual: x, scale: 0.5)
+                let base = add(.resize(.bilinear, 2), y)
+                let result = conv(add(.resize(.nearest, 2), y), 3, 3, 3, residual: base)
+                return try finish(result)
+            case "enlarged, then reduced":
+                let x = add(.input(channels: 3))
+                let large = add(.add, add(.depthToSpace(4, .channelFirst), conv(conv(x, 3, 3, 24, .relu), 3, 24, 48)), add(.resize(.nearest, 4), x))
+                let planar = add(.resample(.bicubicSharp, 3, 4), large)
+                let wide = add(.resample(.bilinear, 3, 4), conv(large, 3, 3, 24))
+                let result = add(.add, planar, conv(wide, 3, 24, 3))
+                return try finish(result)
+            case "sharp bicubic and bilinear from the corner":
+                let x = add(.input(channels: 3))
+                let y = add(.depthToSpace(3, .channelFirst), conv(conv(x, 3, 3, 24, slopes(24)), 3, 24, 27))
+                let wide = add(.resize(.bicubicSharp, 3), conv(x, 3, 3, 20))
+                let a = add(.add, y, conv(wide, 1, 20, 3))
+                let result = add(.add, a, add(.resize(.bilinearFromCorner, 3), x))
                 return try finish(result)
             default:
                 let x = add(.input(channels: 3))

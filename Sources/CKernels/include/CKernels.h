@@ -47,7 +47,7 @@ typedef struct {
     float residual_scale;
 } ek_epilogue;
 
-/// A k x k convolution, stride 1, any channels, direct. Output blocked. The residual has the output's columns and is blocked.
+/// A k x k convolution, stride 1, any channels, direct. Output blocked. The residual has the output's columns.
 typedef struct {
     ek_map in;               ///< in.rows[i], i in 0 ..< rows + dilation*(kh-1): input row (first output row - pad_top + i)
     ek_map out;              ///< out.rows[i]: output row i; blocked; NULL: dropped
@@ -120,15 +120,18 @@ void ek_binary_run(enum ek_binary op, ek_map x, ek_map y, ek_map out, int rows, 
 /// Copies channels [c0, c0+n) of `in` to channels [d0, d0+n) of `out`; layouts may differ. Padding channels of `out` in the
 /// last block are zeroed when d0 + n == out.channels.
 void ek_copy_channels(ek_map in, int c0, ek_map out, int d0, int n, int rows, int col0, int col1);
+/// Copies column `from` of `in` to column `to` of `out`, every channel.
+void ek_copy_column(ek_map in, int from, ek_map out, int to, int rows);
 /// out.rows[s*i + dy]: order 0: input channel (dy*s + dx)*C + c; order 1: c*s*s + dy*s + dx. out column (col - in_pad)*s + dx + out_pad.
 void ek_depth_to_space(ek_map in, ek_map out, int s, int order, int rows, int col0, int col1, int in_pad, int out_pad);
-/// Resize by s, half-pixel centres, edges repeated. method 0 nearest, 1 bilinear, 2 bicubic (Keys, a = -0.5).
+/// Resize by s / divisor (the divisor is 1 for methods 0 and 4), half-pixel centres, edges repeated. method 0 nearest, 1 bilinear, 2 bicubic (Keys, a = -0.5),
+/// 3 bicubic with a = -0.75, 4 bilinear from the corner: output position x stands at x / s of the input.
 /// in.rows[i] is picture row clamp(in_row0 + i) as the caller arranged (edge rows repeated by pointer); output rows are picture rows
 /// out_row0 + i; out.rows[i] NULL: dropped. Layouts may differ. Rows and columns without weight are not read. Columns: output picture column x in [x0, x1); input columns are clamped to [0, width).
 /// in column = x_in - in_x0 + in_pad, out column = x - out_x0 + out_pad.
 typedef struct {
     ek_map in, out;
-    int method, s, out_row0, in_row0, rows, x0, x1, width, in_x0, in_pad, out_x0, out_pad;
+    int method, s, divisor, out_row0, in_row0, rows, x0, x1, width, in_x0, in_pad, out_x0, out_pad;
 } ek_resize;
 void ek_resize_run(const ek_resize *p, int row0, int row1);
 

@@ -36,6 +36,9 @@ struct NativeDescription: Codable {
         var order: String?
         var method: String?
         var factor: Int?
+        /// With it, a resize is by factor / divisor.
+        var divisor: Int?
+        var extent: Int?
 
         init(name: String, op: String, inputs: [String]) {
             self.name = name
@@ -45,7 +48,7 @@ struct NativeDescription: Codable {
 
         enum CodingKeys: String, CodingKey {
             case name, op, inputs, channels, weights, bias, zero_point, step, activation, residual_scale, dilation, groups
-            case stride, pad_top, pad_left, scale, offset, start, end, block, order, method, factor
+            case stride, pad_top, pad_left, scale, offset, start, end, block, order, method, factor, divisor, extent
         }
 
         /// `inputs` may be left out by the input node.
@@ -74,6 +77,8 @@ struct NativeDescription: Codable {
             order = try values.decodeIfPresent(String.self, forKey: .order)
             method = try values.decodeIfPresent(String.self, forKey: .method)
             factor = try values.decodeIfPresent(Int.self, forKey: .factor)
+            divisor = try values.decodeIfPresent(Int.self, forKey: .divisor)
+            extent = try values.decodeIfPresent(Int.self, forKey: .extent)
         }
     }
     struct Output: Codable {

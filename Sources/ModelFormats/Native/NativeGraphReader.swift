@@ -61,9 +61,14 @@ struct NativeGraphReader {
             default: throw invalid(node.name, "order \"\((node.order ?? "").prefix(16))\"; block_first and channel_first are read")
             }
             return .depthToSpace(try integer(node, "block", node.block, 1...16), order)
+        case "border":
+            guard let mode = BorderMode(rawValue: node.method ?? "") else { throw invalid(node.name, "method \"\((node.method ?? "").prefix(16))\"; reflect and replicate are read") }
+            return .border(mode, try integer(node, "extent", node.extent, 1...64))
         case "resize":
-            guard let method = ResizeMethod(rawValue: node.method ?? "") else { throw invalid(node.name, "method \"\((node.method ?? "").prefix(16))\"; nearest, bilinear and bicubic are read") }
-            return .resize(method, try integer(node, "factor", node.factor, 1...16))
+            guard let method = ResizeMethod(rawValue: node.method ?? "") else { throw invalid(node.name, "method \"\((node.method ?? "").prefix(16))\"; nearest, bilinear, bicubic, bicubic_sharp and bilinear_from_corner are read") }
+            let factor = try integer(node, "factor", node.factor, 1...16)
+            guard node.divisor != nil else { return .resize(method, factor) }
+            return .resample(method, factor, try integer(node, "divisor", node.divisor, 2...16))
         default: throw unsupported(node.name, "operation \"\(node.op.prefix(80))\"")
         }
     }

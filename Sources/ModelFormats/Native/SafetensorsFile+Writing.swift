@@ -16,7 +16,8 @@ extension SafetensorsFile {
         let file = try ReplacementFile(path: path)
         try file.write(header)
         for tensor in tensors {
-            try file.write(UnsafeRawBufferPointer(rebasing: tensor.storage.bytes[tensor.offset..<tensor.offset + tensor.byteCount]))
+            let written = tensor.withBytes { bytes in Result { () throws(EnlargerError) in try file.write(bytes) } }
+            try written.get()
         }
         try file.commit()
     }
@@ -126,9 +127,15 @@ private struct NativeGraphWriter {
         case .depthToSpace(let block, let order):
             record.op = "depth_to_space"
             (record.block, record.order) = (block, order == .blockFirst ? "block_first" : "channel_first")
+        case .border(let mode, let extent):
+            record.op = "border"
+            (record.method, record.extent) = (mode.rawValue, extent)
         case .resize(let method, let factor):
             record.op = "resize"
             (record.method, record.factor) = (method.rawValue, factor)
+        case .resample(let method, let factor, let divisor):
+            record.op = "resize"
+            (record.method, record.factor, record.divisor) = (method.rawValue, factor, divisor)
         }
         return record
     }

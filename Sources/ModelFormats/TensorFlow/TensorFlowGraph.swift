@@ -14,7 +14,7 @@ enum TensorFlowGraph {
         let outputs = outputNodes(definition)
         guard !outputs.isEmpty else { throw EnlargerError(.modelInvalid, "no node is an output") }
         guard outputs.count <= Limits.outputs else { throw EnlargerError(.modelUnsupported, "\(outputs.count) nodes are outputs; at most \(Limits.outputs) are read") }
-        let order = try topologicalOrder(definition, from: outputs)
+        let order = try topologicalOrder(from: outputs, inputs: definition.nodes.map(\.inputs)) { definition.nodes[$0].name }
         var translation = try TensorFlowTranslation(definition, order: order)
         for node in order { try translation.translate(node) }
 
@@ -47,35 +47,6 @@ enum TensorFlowGraph {
         var consumed = [Bool](repeating: false, count: definition.nodes.count)
         for node in definition.nodes { for input in node.inputs { consumed[input] = true } }
         return definition.nodes.indices.filter { !consumed[$0] && !["Const", "Placeholder", "NoOp"].contains(definition.nodes[$0].operation) }
-    }
-
-    /// Depth-first, with a stack of its own: a file may chain more nodes than the thread's stack takes.
-    private static func topologicalOrder(_ definition: GraphDef, from outputs: [Int]) throws(EnlargerError) -> [Int] {
-        enum State { case new, open, done }
-        var state = [State](repeating: .new, count: definition.nodes.count)
-        var order: [Int] = []
-        for output in outputs where state[output] == .new {
-            var stack = [(node: output, next: 0)]
-            state[output] = .open
-            while let (node, next) = stack.last {
-                let inputs = definition.nodes[node].inputs
-                if next == inputs.count {
-                    state[node] = .done
-                    order.append(node)
-                    stack.removeLast()
-                    continue
-                }
-                stack[stack.count - 1].next += 1
-                switch state[inputs[next]] {
-                case .new:
-                    state[inputs[next]] = .open
-                    stack.append((inputs[next], 0))
-                case .open: throw invalid(definition.nodes[inputs[next]].name, "it depends on itself")
-                case .done: break
-                }
-            }
-        }
-        return order
     }
 
     /// What dnn_superres does around these networks; they say nothing of it themselves.
