@@ -38,6 +38,21 @@ package final class CPUNetwork: Sendable {
         self.offsets = offsets
     }
 
+    /// The weights of `other` in another graph around the same network, or for another precision: nothing is packed again.
+    /// - Precondition: the nodes that have constants are `other`'s, in order.
+    package init(graph: NetworkGraph, sharing other: CPUNetwork, device: CPUDevice) {
+        func sizes(_ graph: NetworkGraph) -> [Int] {
+            graph.nodes.indices.map { PackedNode.Layout(graph.nodes[$0].operation, channels: graph.channels[$0]).byteCount }
+        }
+        let sizes = sizes(graph), otherSizes = sizes(other.graph)
+        precondition(sizes.filter { $0 > 0 } == otherSizes.filter { $0 > 0 }, "another network's weights")
+        self.graph = graph
+        self.device = device
+        arena = other.arena
+        var places = zip(other.offsets, otherSizes).filter { $0.1 > 0 }.map(\.0).makeIterator()
+        offsets = sizes.map { $0 > 0 ? places.next()! : 0 }
+    }
+
     func packed(_ node: Int) -> PackedNode {
         PackedNode(base: arena.base + offsets[node], layout: .init(graph.nodes[node].operation, channels: graph.channels[node]))
     }
