@@ -18,7 +18,8 @@ package final class CPUNetwork: Sendable {
         self.device = device
         let arena = try Arena(byteCount: device.weightsBytes(graph))
         arena.preferHugePages()
-        var offsets: [Int] = [], end = 0
+        var offsets: [Int] = []
+        var end = 0
         for (n, node) in graph.nodes.enumerated() {
             let layout = PackedNode.Layout(node.operation, channels: graph.channels[n])
             offsets.append(end)
@@ -31,7 +32,8 @@ package final class CPUNetwork: Sendable {
         }
         var dropped: Set<ObjectIdentifier> = []
         for node in graph.nodes {
-            guard let storage = node.operation.weights?.storage, dropped.insert(ObjectIdentifier(storage)).inserted else { continue }
+            guard let storage = node.operation.weights?.storage, dropped.insert(ObjectIdentifier(storage)).inserted
+            else { continue }
             storage.dropResidentPages()
         }
         self.arena = arena
@@ -41,10 +43,13 @@ package final class CPUNetwork: Sendable {
     /// The weights of `other` in another graph around the same network, or for another precision: nothing is packed again.
     /// - Precondition: the nodes that have constants are `other`'s, in order.
     package init(graph: NetworkGraph, sharing other: CPUNetwork, device: CPUDevice) {
-        func sizes(_ graph: NetworkGraph) -> [Int] {
-            graph.nodes.indices.map { PackedNode.Layout(graph.nodes[$0].operation, channels: graph.channels[$0]).byteCount }
+        func constants(_ graph: NetworkGraph) -> [Int] {
+            graph.nodes.indices.map {
+                PackedNode.Layout(graph.nodes[$0].operation, channels: graph.channels[$0]).byteCount
+            }
         }
-        let sizes = sizes(graph), otherSizes = sizes(other.graph)
+        let sizes = constants(graph)
+        let otherSizes = constants(other.graph)
         precondition(sizes.filter { $0 > 0 } == otherSizes.filter { $0 > 0 }, "another network's weights")
         self.graph = graph
         self.device = device
@@ -54,7 +59,9 @@ package final class CPUNetwork: Sendable {
     }
 
     func packed(_ node: Int) -> PackedNode {
-        PackedNode(base: arena.base + offsets[node], layout: .init(graph.nodes[node].operation, channels: graph.channels[node]))
+        PackedNode(
+            base: arena.base + offsets[node], layout: .init(graph.nodes[node].operation, channels: graph.channels[node])
+        )
     }
 }
 
