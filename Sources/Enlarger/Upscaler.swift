@@ -134,7 +134,7 @@ public final class Upscaler {
 extension CPUDevice {
     package var precision: String { usesBFloat16 ? "bf16" : "fp32" }
 
-    static func chosen(_ options: UpscaleOptions) throws(EnlargerError) -> CPUDevice {
+    package static func chosen(_ options: UpscaleOptions) throws(EnlargerError) -> CPUDevice {
         if case .vulkan = options.device { throw EnlargerError(.noDevice, "no Vulkan device: this version runs on the CPU") }
         switch options.precision {
         case .fp16: throw EnlargerError(.usage, "fp16 is for GPUs; the CPU has fp32 and bf16")
