@@ -176,18 +176,19 @@ package struct Admission: Sendable {
         if isLarge {
             guard !needsAll(request) else { return free }
             let large = running.values.filter(\.isLarge)
-            let names = Set(large.map(\.request.weights)).union([request.weights])
-            let weights = names.reduce(0) { sum, name in
-                sum + (name == request.weights ? request.weightsBytes : large.first { $0.request.weights == name }!.request.weightsBytes)
-            }
+            let weights = Self.weightsBytes([request] + large.map(\.request))
             return min(free, ledger.budget - reserve - weights - large.reduce(0) { $0 + $1.bytes })
         }
         guard let kept else { return free }
         // Once large ones have ended, small ones and their weights stand beside the one that is kept.
         let small = running.values.filter { !$0.isLarge }
-        var weights = [request.weights: request.weightsBytes, kept.weights: kept.weightsBytes]
-        for run in small { weights[run.request.weights] = run.request.weightsBytes }
-        let later = ledger.budget - kept.leastBytes - weights.values.reduce(0, +) - small.reduce(0) { $0 + $1.bytes }
+        let weights = Self.weightsBytes([request, kept] + small.map(\.request))
+        let later = ledger.budget - kept.leastBytes - weights - small.reduce(0) { $0 + $1.bytes }
         return min(free, later)
+    }
+
+    /// Bytes of the weights of several, each once.
+    private static func weightsBytes(_ requests: [Request]) -> Int {
+        Dictionary(requests.map { ($0.weights, $0.weightsBytes) }) { first, _ in first }.values.reduce(0, +)
     }
 }
