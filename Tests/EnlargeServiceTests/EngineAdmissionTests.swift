@@ -63,6 +63,19 @@ import Testing
         #expect(grants.count == 1 && grants[0].threads == 2)
     }
 
+    @Test func `a large one works with the threads that small ones leave`() throws {
+        var admission = admission(processors: 4)
+        let large = try admission.enqueue(request(100, seconds: 50), now: 0)
+        #expect(started(&admission).map(\.threads) == [4] && admission.threadLimits() == [large: 4])
+        let small = try admission.enqueue(request(100), now: 0)
+        #expect(started(&admission).map(\.threads) == [2] && admission.threadLimits() == [large: 3])
+        for _ in 0..<5 { _ = try admission.enqueue(request(100), now: 0) }
+        #expect(started(&admission).allSatisfy { $0.threads == 1 } && admission.threadLimits() == [large: 1])
+        admission.finish(large)
+        admission.finish(small)
+        #expect(admission.threadLimits().isEmpty)
+    }
+
     @Test func `long ones leave a slot and a quarter of the budget`() throws {
         var admission = admission(processors: 4)
         for _ in 0..<6 { _ = try admission.enqueue(request(150, wanted: 600, seconds: 100), now: 0) }

@@ -131,10 +131,25 @@ package struct Admission: Sendable {
         let bytes = min(room, request.wantedBytes, max(request.leastBytes, ledger.budget / max(2, others + 1)))
         let evicted = ledger.take(run: bytes, weights: request.weights, bytes: request.weightsBytes)
         running[id] = Running(request: request, bytes: bytes, isLarge: isLarge(request), start: now)
-        // How many will run side by side.
-        let large = running.values.count(where: \.isLarge) + waiting.count { isLarge($0.request) }
-        let together = min(slots, min(large, slots - 1) + running.count + waiting.count - large)
-        return Grant(id: id, bytes: bytes, threads: max(1, processors / together), evicted: evicted)
+        return Grant(id: id, bytes: bytes, threads: threads(of: id), evicted: evicted)
+    }
+
+    /// A large one starts with as many threads as it may ever have, of which `threadLimits` says how many work. A small
+    /// one is soon over: it keeps what it starts with.
+    private func threads(of id: Int) -> Int {
+        let large = running.values.count(where: \.isLarge)
+        if running[id]!.isLarge { return max(1, processors / large) }
+        let waitingLarge = waiting.count { isLarge($0.request) }
+        let together = min(slots, min(large + waitingLarge, slots - 1) + running.count - large + waiting.count - waitingLarge)
+        return max(1, processors / together)
+    }
+
+    /// For each large one that runs, how many threads should work now: what small ones leave.
+    package func threadLimits() -> [Int: Int] {
+        let large = running.filter(\.value.isLarge)
+        guard !large.isEmpty else { return [:] }
+        let small = min(running.count - large.count + waiting.count { !isLarge($0.request) }, slots - large.count)
+        return large.mapValues { _ in max(1, (processors - small) / large.count) }
     }
 
     /// The run needs fewer bytes than it was granted.

@@ -10,6 +10,7 @@ final class PoolStock: Sendable {
     }
 
     func put(_ pool: ThreadPool) {
+        pool.limit = pool.threads
         idle.withLock { if $0[pool.threads] == nil { $0[pool.threads] = pool } }
     }
 }

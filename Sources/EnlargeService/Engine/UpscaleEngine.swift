@@ -21,10 +21,16 @@ package final class UpscaleEngine: Sendable {
     private struct State {
         var admission: Admission
         var tasks: [Int: RunTask] = [:]
+        /// Of the pictures that run.
+        var pools: [Int: ThreadPool] = [:]
         var totals = EngineStatistics.Totals()
         var isDraining = false
         var hasStopped = false
         var workers = 0
+
+        func limitThreads() {
+            for (id, limit) in admission.threadLimits() { pools[id]?.limit = limit }
+        }
     }
 
     /// Runs of at least so many bytes leave their pages to the system at once.
@@ -137,6 +143,7 @@ package final class UpscaleEngine: Sendable {
         state.wait { state -> (RunTask, Admission.Grant)?? in
             if let grant = state.admission.next(now: monotonicSeconds()) {
                 for key in grant.evicted { store.dropWeights(key) }
+                state.limitThreads()
                 return (state.tasks[grant.id]!, grant)
             }
             return state.hasStopped ? .some(nil) : nil
@@ -156,6 +163,7 @@ package final class UpscaleEngine: Sendable {
             let key = task.picture.model.key
             if state.admission.finish(grant.id, weightsAreLoaded: hasWeights) { store.dropWeights(key) }
             state.tasks[grant.id] = nil
+            state.limitThreads()
             state.totals.add(result, picture: task.picture)
         }
         task.observer.finished(result)
@@ -169,7 +177,14 @@ package final class UpscaleEngine: Sendable {
         let weights = try task.picture.model.loadWeights()
         hasWeights = true
         let pool = pools.take(threads: how.device.threads)
-        defer { pools.put(pool) }
+        state.withLock { state in
+            state.pools[grant.id] = pool
+            state.limitThreads()
+        }
+        defer {
+            state.withLock { $0.pools[grant.id] = nil }
+            pools.put(pool)
+        }
         let start = RunStart(
             queueSeconds: queueSeconds, plannedBytes: bytes + task.picture.request.weightsBytes, threads: how.device.threads,
             bandRows: plans[0].bandRows, strips: plans[0].strips.count,
