@@ -53,7 +53,9 @@ package struct Planner: Sendable {
         if let best { return best }
         let minimum = minimumBytes(width: width, height: height)
         if let budget, budget >= minimum, let plan = minimumPlan(width: width, height: height) { return plan }
-        throw EnlargerError(.doesNotFit, "a \(width) x \(height) picture needs at least \(minimum) bytes here; the budget is \(budget ?? 0) bytes")
+        throw EnlargerError(
+            .doesNotFit, "a \(width) x \(height) picture needs at least \(minimum) bytes here; the budget is \(budget ?? 0) bytes",
+            shortage: .init(neededBytes: minimum, budgetBytes: budget ?? 0))
     }
 
     /// The fewest bytes any plan takes.
@@ -73,7 +75,7 @@ package struct Planner: Sendable {
     }
 
     /// Band heights worth trying, lowest first.
-    private func bandHeights(for height: Int) -> [Int] {
+    package func bandHeights(for height: Int) -> [Int] {
         [4, 8, 12, 16, 24, 32, 48, 64].filter { $0 < height + 4 }
     }
 

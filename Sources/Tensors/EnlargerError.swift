@@ -18,12 +18,24 @@ public struct EnlargerError: Error, Sendable, Equatable, CustomStringConvertible
         case downloadFailed = "download_failed"
         case cancelled
     }
+    /// The numbers of `doesNotFit`.
+    public struct Shortage: Sendable, Equatable {
+        public var neededBytes: Int
+        public var budgetBytes: Int
+
+        public init(neededBytes: Int, budgetBytes: Int) {
+            self.neededBytes = neededBytes
+            self.budgetBytes = budgetBytes
+        }
+    }
     public var code: Code
     public var message: String
+    public var shortage: Shortage?
 
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, shortage: Shortage? = nil) {
         self.code = code
         self.message = message
+        self.shortage = shortage
     }
 
     public var description: String { message }
