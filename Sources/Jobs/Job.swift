@@ -83,6 +83,8 @@ package struct JobClaim: Sendable, Equatable {
     /// Random, of this claim alone: what a lost claim still tries is refused by it.
     package let token: JobIdentifier
     package let leaseEnd: JobTime
+    /// What a heartbeat extends it by.
+    package let lease: Duration
 }
 
 /// What became of a claim.
