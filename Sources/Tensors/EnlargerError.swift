@@ -16,6 +16,9 @@ public struct EnlargerError: Error, Sendable, Equatable, CustomStringConvertible
         case allocationFailed = "allocation_failed"
         case badResult = "bad_result"
         case downloadFailed = "download_failed"
+        case diskFull = "disk_full"
+        case queueFull = "queue_full"
+        case dataUnusable = "data_unusable"
         case cancelled
     }
     /// The numbers of `doesNotFit`.
