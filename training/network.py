@@ -67,8 +67,14 @@ class EDSR(nn.Module):
 
     @torch.no_grad()
     def start_from(self, state, scale):
-        """Takes the trunk of another scale's weights; its tail's phases are interpolated to this scale's."""
+        """Takes the trunk of another network's weights; its tail's phases are interpolated to this scale's.
+
+        The other may have fewer blocks: those beyond its own change nothing at first.
+        """
         own = self.state_dict()
+        for name in own:
+            if name.startswith("blocks.") and ".conv2." in name:
+                own[name] = torch.zeros_like(own[name])
         own.update({name: value for name, value in state.items() if not name.startswith("tail.")})
         first, last = 0.5 / scale - 0.5, 0.5 - 0.5 / scale
         position = ((torch.arange(self.scale) + 0.5) / self.scale - 0.5 - first) / (last - first) * (scale - 1)

@@ -90,7 +90,7 @@ class Trainer:
         self.config, self.options = {**config["training"], **stage}, options
         torch.set_num_threads(options.threads)
         torch.manual_seed(self.config["seed"])
-        self.network = EDSR(**config["network"])
+        self.network = EDSR(**{**config["network"], "blocks": stage.get("blocks", config["network"]["blocks"])})
         if options.start:
             other = torch.load(options.start, weights_only=True)
             self.network.start_from(other["ema"], other["network"]["scale"])
