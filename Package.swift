@@ -58,7 +58,7 @@ let package = Package(
         .target(name: "CMicroHTTP", dependencies: ["CLibMicroHTTPD"], cSettings: c),
         .systemLibrary(name: "CLibMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-        .target(name: "CWebPage", exclude: ["page"], cSettings: c),
+        .target(name: "CWebPage", exclude: ["page", "openapi.json"], cSettings: c + [.unsafeFlags(["-Wno-c23-extensions"])]),
 
         .target(name: "TestSupport", dependencies: ["Tensors", "NetworkGraph"], path: "Tests/TestSupport", swiftSettings: swift),
         .testTarget(name: "NetworkGraphTests", dependencies: ["NetworkGraph", "Tensors", "TestSupport"], swiftSettings: swift),

@@ -2,7 +2,7 @@ import Glibc
 package import Tensors
 
 /// The folder of a service's data, locked: one process at a time uses it. Made with mode 0700 where it is missing.
-/// It holds `jobs.sqlite`, `inputs`, `results` and `lock`.
+/// It holds `jobs.sqlite`, `inputs`, `results`, `spool` and `lock`.
 package final class DataFolder: Sendable {
     package let path: String
     private let lock: Int32
@@ -17,7 +17,7 @@ package final class DataFolder: Sendable {
             guard errno == EWOULDBLOCK else { throw Self.unusable(path) }
             throw EnlargerError(.dataUnusable, "\(path) is in use by another process: one service at a time works on a data folder")
         }
-        for folder in [inputs, results] {
+        for folder in [inputs, results, spool] {
             guard mkdir(folder, 0o700) == 0 || errno == EEXIST, access(folder, R_OK | W_OK | X_OK) == 0 else {
                 throw Self.unusable(folder)
             }
@@ -29,6 +29,8 @@ package final class DataFolder: Sendable {
 
     var inputs: String { path + "/inputs" }
     var results: String { path + "/results" }
+    /// What comes in or is made, until it has another place: of no value after a crash.
+    var spool: String { path + "/spool" }
     var database: String { path + "/jobs.sqlite" }
 
     private static func unusable(_ path: String) -> EnlargerError {

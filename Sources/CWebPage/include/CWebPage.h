@@ -10,5 +10,5 @@ struct cw_file {
     size_t count;
 };
 
-/// Ends with a file without a name.
-extern const struct cw_file cw_files[];
+/// The files; the last one has no name.
+const struct cw_file *cw_file_list(void);

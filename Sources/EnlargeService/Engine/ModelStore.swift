@@ -86,6 +86,11 @@ package final class ModelStore: Sendable {
         }
     }
 
+    /// Models whose weights are in memory.
+    package var loadedCount: Int {
+        Set(opened.withLock { $0.values.filter(\.hasWeights).map(\.key) }).count
+    }
+
     /// Frees the weights with this name in the ledger.
     /// - Precondition: no run uses them.
     func dropWeights(_ key: String) { opened.withLock { $0[key] }?.dropWeights() }

@@ -22,13 +22,13 @@ final class Counters: Sendable {
         }
     }
 
-    /// - Parameter stages: seconds by stage: queue, decode, compute, encode.
-    func upscaled(stages: [(String, Double)], pixelsIn: Int, pixelsOut: Int) {
+    func upscaled(_ run: RunResult, pixelsIn: Int) {
         values.withLock {
+            let stages = [("queue", run.start.queueSeconds), ("decode", run.decodeSeconds), ("compute", run.computeSeconds), ("encode", run.encodeSeconds)]
             for (stage, seconds) in stages { $0.stageSeconds[stage, default: Histogram()].add(seconds) }
             $0.outcomes["done", default: 0] += 1
             $0.pixelsIn += pixelsIn
-            $0.pixelsOut += pixelsOut
+            $0.pixelsOut += run.width * run.height
         }
     }
 

@@ -5,6 +5,7 @@ struct ProcessFigures {
     var residentBytes = 0
     var cpuSeconds = 0.0
     var openDescriptors = 0
+    var descriptorLimit = 0
     /// Seconds since 1970.
     var startTime = 0.0
 
@@ -20,6 +21,8 @@ struct ProcessFigures {
             closedir(folder)
             openDescriptors -= 3  // ".", "..", and the folder itself
         }
+        var limit = rlimit()
+        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 { descriptorLimit = Int(clamping: limit.rlim_cur) }
         // The 20th field after the name in parentheses; the name may hold spaces.
         let fields = ProcessFigures.contents("/proc/self/stat").split(separator: ")").last?.split(separator: " ") ?? []
         let boot = ProcessFigures.contents("/proc/stat").split(separator: "\n").first { $0.hasPrefix("btime ") }.flatMap { Double($0.dropFirst(6)) }
