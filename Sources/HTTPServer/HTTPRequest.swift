@@ -32,7 +32,7 @@ struct HTTPTarget {
     var path: String
     var query: [(name: String, value: String)] = []
 
-    /// nil when it cannot be decoded, or holds control characters.
+    /// nil when it cannot be decoded, or the path holds control characters, or the query zero bytes.
     init?(_ text: String) {
         // A proxy's form of the target; a fragment does not belong into one.
         var rest = Substring(text)
@@ -73,7 +73,7 @@ struct HTTPTarget {
             default: bytes.append(byte)
             }
         }
-        guard bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return nil }
+        guard bytes.allSatisfy({ isQuery ? $0 != 0 : $0 >= 0x20 && $0 != 0x7F }) else { return nil }
         return String(validating: bytes, as: UTF8.self)
     }
 }

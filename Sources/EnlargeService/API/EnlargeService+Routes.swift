@@ -50,7 +50,7 @@ extension EnlargeService {
     private func picture(_ exchange: HTTPExchange, extra: [String] = []) throws -> (input: HTTPSpool, picture: PreparedPicture, parameters: Parameters) {
         guard let input = exchange.takeBody() else { throw Problem(400, "bad_request", "there is no body") }
         guard input.count > 0 else { throw Problem(422, "picture_invalid", "the picture is empty") }
-        let parameters = try Parameters(exchange.request.query + input.fields, known: Parameters.picture + extra)
+        let parameters = try Parameters(exchange.request.query, fields: input.fields, known: Parameters.picture + extra)
         let picture = try engine.prepare(descriptor: input.descriptor, parameters: parameters.picture())
         return (input, picture, parameters)
     }
@@ -108,7 +108,9 @@ extension EnlargeService {
     private func submitJob(_ exchange: HTTPExchange) throws -> HTTPResponse {
         let (input, picture, parameters) = try picture(exchange, extra: ["name"])
         let name = parameters.text("name")
-        guard (name?.unicodeScalars.count ?? 0) <= 200 else { throw Problem.badParameter("name", "at most 200 characters are kept") }
+        if let name, name.unicodeScalars.count > 200 || name.unicodeScalars.contains("\0") {
+            throw Problem.badParameter("name", "at most 200 characters are kept, none of them zero")
+        }
         let request = JobRequest(
             owner: owner(exchange.request) ?? "", name: name, model: picture.model.model.name, scale: picture.model.model.scale,
             format: picture.format.rawValue, inputWidth: picture.info.width, inputHeight: picture.info.height, width: picture.width,
@@ -141,7 +143,7 @@ extension EnlargeService {
         }
         // One more than is shown tells whether there is more.
         guard let jobs = try queue.jobs(owner: owner(request) ?? "", limit: limit + 1, after: after) else {
-            throw Problem.badParameter("after", "there is no such job")
+            throw Problem.jobNotFound
         }
         let shown = jobs.prefix(limit)
         return json(
@@ -151,14 +153,13 @@ extension EnlargeService {
     }
 
     private func deleteJob(_ id: JobIdentifier, _ request: HTTPRequest) throws -> HTTPResponse {
-        let job = try job(id, request)
-        if !job.state.isFinished, let cancelled = try queue.cancel(id, owner: job.request.owner), cancelled.state == .cancelled {
-            worker.cancel(id)
+        let job = try job(id, request), owner = job.request.owner
+        if !job.state.isFinished, let cancelled = try queue.cancel(id, owner: owner), cancelled.state == .cancelled {
             hub.publish(cancelled)
-        } else {
-            _ = try queue.remove(id, owner: job.request.owner)
-            disk.release(files.remove(files.result(id)))
+            worker.cancel(id)
         }
+        _ = try queue.remove(id, owner: owner)
+        disk.release(files.remove(files.result(id)))
         return HTTPResponse(status: 204)
     }
 

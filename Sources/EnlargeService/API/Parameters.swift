@@ -6,11 +6,18 @@ import Tensors
 struct Parameters {
     private var values: [String: String] = [:]
 
+    /// - Parameters:
+    ///   - query: of the request's target.
+    ///   - fields: of a form; they go before the query's.
     /// - Throws: a problem with status 400 for one that is unknown or there twice.
-    init(_ list: [(name: String, value: String)], known: [String]) throws(Problem) {
-        for (name, value) in list {
-            guard known.contains(name) else { throw .badParameter(Parameters.shown(name), "there is no such parameter") }
-            guard values.updateValue(value, forKey: name) == nil else { throw .badParameter(name, "it is there twice") }
+    init(_ query: [(name: String, value: String)], fields: [(name: String, value: String)] = [], known: [String]) throws(Problem) {
+        for list in [query, fields] {
+            var new: [String: String] = [:]
+            for (name, value) in list {
+                guard known.contains(name) else { throw .badParameter(Parameters.shown(name), "there is no such parameter") }
+                guard new.updateValue(value, forKey: name) == nil else { throw .badParameter(name, "it is there twice") }
+            }
+            values.merge(new) { $1 }
         }
     }
 
