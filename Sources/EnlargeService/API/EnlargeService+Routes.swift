@@ -135,7 +135,7 @@ extension EnlargeService {
 
     private func listJobs(_ request: HTTPRequest) throws -> HTTPResponse {
         let parameters = try Parameters(request.query, known: ["limit", "after"])
-        let limit = try parameters.integer("limit", in: 1...200) ?? 50
+        let limit = try parameters.integer("limit", in: 1...500) ?? 50
         var after: JobIdentifier?
         if let text = parameters.text("after") {
             guard let id = JobIdentifier(text) else { throw Problem.badParameter("after", "a job's id is meant") }
@@ -191,7 +191,7 @@ extension EnlargeService {
         guard file >= 0, fstat(file, &status) == 0 else { throw Problem.jobNotFound }
         let size = Int(status.st_size)
         let type = PictureFormat(rawValue: job.request.format)?.mediaType ?? "application/octet-stream"
-        var headers: [(name: String, value: String)] = [("Content-Type", type), ("Accept-Ranges", "bytes"), ("Content-Disposition", "attachment; filename=\"\(fileName(job))\"")]
+        var headers: [(name: String, value: String)] = [("Content-Type", type), ("Accept-Ranges", "bytes"), ("Content-Disposition", FileName(of: job).disposition)]
         switch request.method == "GET" ? ByteRange(request.header("range"), of: size) : .whole {
         case .whole: return HTTPResponse(status: 200, headers: headers, body: .file(descriptor: file, offset: 0, count: size))
         case .part(let offset, let count):
@@ -201,18 +201,6 @@ extension EnlargeService {
             close(file)
             throw Problem(416, "bad_range", "the picture has \(size) bytes", headers: [("Content-Range", "bytes */\(size)")])
         }
-    }
-
-    /// The job's name made harmless for a header: `name_x3.png`.
-    private func fileName(_ job: Job) -> String {
-        let last = (job.request.name ?? "").split { $0 == "/" || $0 == "\\" }.last ?? ""
-        let stem = last.lastIndex(of: ".").map { last[..<$0] } ?? last
-        let allowed = stem.unicodeScalars.prefix(80).map { scalar -> Character in
-            let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil || "-_. ".unicodeScalars.contains(scalar))
-            return isPlain ? Character(scalar) : "_"
-        }
-        let format = PictureFormat(rawValue: job.request.format) ?? .png
-        return (allowed.isEmpty ? "enlarged" : String(allowed)) + "_x\(job.request.scale).\(format.fileExtension)"
     }
 
     // MARK: Readiness
