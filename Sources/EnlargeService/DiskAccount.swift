@@ -1,21 +1,35 @@
+import Glibc
 import Synchronization
 
-/// Bytes of the service's inputs, results and spool, against a limit.
+/// Bytes of the service's inputs, results and spool, against a limit; and what the disk itself has left.
+///
+/// Some of the disk is left to the database: without room for it no job could end, and none be removed.
 final class DiskAccount: Sendable {
     let limit: Int
+    private let folder: String
     private let used = Mutex(0)
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int, folder: String) {
+        self.limit = limit
+        self.folder = folder
+    }
 
     var bytes: Int { used.withLock { $0 } }
 
     /// - Returns: false, and nothing is changed, where there is no room.
     func reserve(_ count: Int) -> Bool {
         used.withLock { used in
-            guard count <= limit - used else { return false }
+            guard count <= limit - used, diskHasRoom(for: count) else { return false }
             used += count
             return true
         }
+    }
+
+    private func diskHasRoom(for count: Int) -> Bool {
+        var disk = statvfs()
+        guard statvfs(folder, &disk) == 0 else { return true }
+        let block = Int(disk.f_frsize), kept = min(64 << 20, Int(clamping: disk.f_blocks) / 8 * block)
+        return Int(clamping: disk.f_bavail) * block - count >= kept
     }
 
     /// For what is there already.

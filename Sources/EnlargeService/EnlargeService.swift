@@ -49,7 +49,7 @@ package final class EnlargeService: Sendable {
         let queue = try SQLiteJobQueue(folder: folder, policy: policy)
         self.queue = queue
         files = JobFiles(folder: folder)
-        disk = DiskAccount(limit: configuration.diskLimit)
+        disk = DiskAccount(limit: configuration.diskLimit, folder: configuration.dataFolder)
         disk.add(try files.sweep { id throws(EnlargerError) in try queue.state(of: id) })
         engine = UpscaleEngine(settings: settings, store: store)
         worker = JobWorker(engine: engine, queue: queue, files: files, disk: disk, hub: hub, counters: counters, log: log)
@@ -100,6 +100,7 @@ package final class EnlargeService: Sendable {
         server.withLock { $0 }?.stop(grace: max(0, end - monotonicSeconds()))
         engine.drain(seconds: 0)
         upkeep.change { $0 = true }
+        try? queue.settle()
         log(.info, "stopped")
     }
 

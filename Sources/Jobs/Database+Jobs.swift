@@ -27,6 +27,8 @@ extension Database {
         try database.run("PRAGMA journal_mode = WAL")
         // A commit is durable when it returns.
         try database.run("PRAGMA synchronous = FULL")
+        // A short log: it has to fit on a disk that is nearly full.
+        try database.run("PRAGMA wal_autocheckpoint = 200")
         try database.run("PRAGMA foreign_keys = ON")
         return database
     }

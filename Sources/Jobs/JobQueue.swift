@@ -65,6 +65,9 @@ package protocol JobQueue: Sendable {
     /// Ends every `waitForWork` that is blocked.
     func wakeAll()
 
+    /// Brings the storage to rest at a service's end. Nothing is lost without it.
+    func settle() throws(EnlargerError)
+
     /// Writes something, to see that it can be written.
     func checkWritable() throws(EnlargerError)
 }

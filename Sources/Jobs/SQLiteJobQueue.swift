@@ -122,6 +122,13 @@ package final class SQLiteJobQueue: JobQueue {
         }
     }
 
+    package func settle() throws(EnlargerError) {
+        // Not inside a transaction: the whole log goes into the file, and is cut to nothing.
+        try lock.withLock { _ throws(EnlargerError) in
+            _ = try database.rows("PRAGMA wal_checkpoint(TRUNCATE)") { row in row.integer(0) }
+        }
+    }
+
     package func checkWritable() throws(EnlargerError) {
         // The version as it is: a page is written and made durable all the same.
         try transaction { database throws(EnlargerError) in _ = try database.run("PRAGMA user_version = 1") }

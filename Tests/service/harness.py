@@ -58,7 +58,7 @@ class Service:
             if self.process.poll() is not None:
                 break
             time.sleep(0.02)
-        self.process.kill()
+        self.kill()
         raise RuntimeError("the service does not start: " + self.log)
 
     @property
@@ -131,6 +131,7 @@ class Service:
     def kill(self):
         self.process.kill()
         self.process.wait()
+        self.log_file.close()
 
     def stop(self, seconds=60):
         if self.process.poll() is None:
