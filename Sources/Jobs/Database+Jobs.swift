@@ -53,7 +53,9 @@ extension Database {
 
     /// Without a database nothing says what the files are: they are not swept away as orphans.
     private static func refuseForeignFiles(in folder: DataFolder) throws(EnlargerError) {
-        let count = try folderNames(folder.inputs).count + folderNames(folder.results).count
+        // A log without its database would be taken for the new one's.
+        let logs = ["-wal", "-journal"].count { fileSize(folder.database + $0) != nil }
+        let count = try folderNames(folder.inputs).count + folderNames(folder.results).count + logs
         guard count == 0 else {
             throw EnlargerError(
                 .dataUnusable,
@@ -63,7 +65,7 @@ extension Database {
 
     private static func make(_ path: String, in folder: DataFolder) throws(EnlargerError) {
         let unfinished = path + ".new"
-        for name in [unfinished, unfinished + "-journal"] { unlink(name) }
+        for name in ["", "-journal", "-wal", "-shm"] { unlink(unfinished + name) }
         let descriptor = open(unfinished, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw fileError(unfinished) }
         close(descriptor)

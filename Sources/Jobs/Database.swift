@@ -106,7 +106,7 @@ final class Database: @unchecked Sendable {
         case SQLITE_FULL: return EnlargerError(.diskFull, "\(path): no room on the disk")
         case SQLITE_IOERR where number == ENOSPC || number == EDQUOT || number == EFBIG:
             return EnlargerError(.diskFull, "\(path): \(String(cString: strerror(number)))")
-        case SQLITE_CORRUPT, SQLITE_NOTADB: return Self.damaged(path, reason)
+        case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_CONSTRAINT: return Self.damaged(path, reason)
         case SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM: return EnlargerError(.dataUnusable, "\(path): \(reason)")
         default: return EnlargerError(.outputFailed, "\(path): \(reason)")
         }

@@ -9,12 +9,19 @@ extension SQLiteJobQueue {
             let jobs = try database.jobs(
                 """
                 UPDATE jobs SET state = 'running', started = ?1, attempts = attempts + 1, progress = 0, worker = ?2, token = ?3, lease = ?4
-                WHERE sequence = (SELECT sequence FROM jobs WHERE state = 'queued' AND ready <= ?1 ORDER BY sequence LIMIT 1)
+                WHERE sequence = (
+                    SELECT sequence FROM jobs WHERE state = 'queued' AND ready NOT BETWEEN ?1 + 1 AND ?5 ORDER BY sequence LIMIT 1)
                 RETURNING *
-                """, [.integer(time.milliseconds), .text(worker), .text(token.description), .integer(end.milliseconds)])
+                """, [
+                    .integer(time.milliseconds), .text(worker), .text(token.description), .integer(end.milliseconds),
+                    .integer(latestReady(at: time).milliseconds),
+                ])
             return jobs.first.map { JobClaim(job: $0, token: token, leaseEnd: end, lease: lease) }
         }
     }
+
+    /// No job waits longer for its next attempt; one that seems to was queued before the clock was set back.
+    private func latestReady(at time: JobTime) -> JobTime { time + policy.wait(after: policy.maximumAttempts) }
 
     package func heartbeat(_ claim: JobClaim, progress: Double) throws(EnlargerError) -> ClaimStatus {
         try transaction { database throws(EnlargerError) in
@@ -80,16 +87,17 @@ extension SQLiteJobQueue {
     package func waitForWork(timeout: Duration) throws(EnlargerError) -> Bool {
         let seen = signal.generation
         // The next moment at which a job becomes ready or a lease ends.
+        let time = now()
         let next = try transaction { database throws(EnlargerError) in
             try database.rows(
                 """
-                SELECT min(moment) FROM (SELECT min(ready) AS moment FROM jobs WHERE state = 'queued'
+                SELECT min(moment) FROM (SELECT min(iif(ready > ?1, 0, ready)) AS moment FROM jobs WHERE state = 'queued'
                     UNION ALL SELECT min(lease) FROM jobs WHERE state = 'running')
-                """
+                """, [.integer(latestReady(at: time).milliseconds)]
             ) { row in row.integer(0).map { JobTime(milliseconds: $0) } }.first ?? nil
         }
         guard let next else { return signal.wait(whileGeneration: seen, timeout: timeout) }
-        let rest = next - now()
+        let rest = next - time
         if rest <= .zero { return true }
         return signal.wait(whileGeneration: seen, timeout: min(timeout, rest)) || rest <= timeout
     }
