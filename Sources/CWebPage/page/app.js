@@ -67,6 +67,7 @@ async function choose(files) {
     [name.className, facts.className, actions.className] = ["name", "facts", "actions"];
     [name.textContent, facts.textContent, remove.textContent] = [picture.name, t("planning"), t("remove")];
     facts.dataset.test = "plan";
+    remove.dataset.text = remove.dataset.test = "remove";
     remove.type = "button";
     const entry = { file: picture, row, facts };
     remove.addEventListener("click", () => drain(entry));
@@ -117,7 +118,9 @@ async function showPlan(entry) {
     if (problem.status === 401) askForToken();
   }
 }
-const planAll = () => chosen.forEach(showPlan);
+function planAll() {
+  chosen.forEach(showPlan);
+}
 
 file.addEventListener("change", () => {
   choose([...file.files]);
