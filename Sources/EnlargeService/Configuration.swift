@@ -32,8 +32,10 @@ public struct ServiceConfiguration: Sendable {
 
     /// Flags with what they take, in the order of the documentation.
     public static let flags = [
-        "--listen", "--data", "--memory", "--threads", "--models", "--model", "--queue", "--max-jobs", "--keep", "--max-disk", "--max-pixels",
-        "--max-output-pixels", "--max-body", "--formats", "--request-timeout", "--header-timeout", "--idle-timeout", "--max-connections",
+        "--listen", "--data", "--memory", "--threads", "--models", "--model", "--queue", "--max-jobs", "--keep",
+        "--max-disk", "--max-pixels",
+        "--max-output-pixels", "--max-body", "--formats", "--request-timeout", "--header-timeout", "--idle-timeout",
+        "--max-connections",
         "--max-connections-per-client", "--tokens", "--tls-certificate", "--tls-key", "--cors-origin", "--grace",
     ]
 
@@ -49,22 +51,32 @@ public struct ServiceConfiguration: Sendable {
         func integer(_ flag: String, _ range: ClosedRange<Int>, _ target: inout Int) throws(EnlargerError) {
             guard let text = value(flag) else { return }
             guard let number = Int(text), range.contains(number) else {
-                throw EnlargerError(.usage, "\(flag) \(text): a whole number of \(range.lowerBound) to \(range.upperBound) is needed")
+                throw EnlargerError(
+                    .usage, "\(flag) \(text): a whole number of \(range.lowerBound) to \(range.upperBound) is needed")
             }
             target = number
         }
-        func scaled(_ flag: String, _ units: [Character: Int], _ example: String, _ target: inout Int) throws(EnlargerError) {
+        func scaled(_ flag: String, _ units: [Character: Int], _ example: String, _ target: inout Int)
+            throws(EnlargerError)
+        {
             guard let text = value(flag) else { return }
             let unit = text.last.flatMap { units[$0] }
             guard let number = Int(unit == nil ? text : String(text.dropLast())), number > 0,
-                case let (product, overflow) = number.multipliedReportingOverflow(by: unit ?? 1), !overflow
+                case (let product, let overflow) = number.multipliedReportingOverflow(by: unit ?? 1), !overflow
             else { throw EnlargerError(.usage, "\(flag) \(text): \(example) is meant") }
             target = product
         }
-        let sizes: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40]
+        let sizes: [Character: Int] = [
+            "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30,
+            "t": 1 << 40,
+        ]
         let times: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
-        func bytes(_ flag: String, _ target: inout Int) throws(EnlargerError) { try scaled(flag, sizes, "a size such as 600M", &target) }
-        func seconds(_ flag: String, _ target: inout Int) throws(EnlargerError) { try scaled(flag, times, "a time such as 30s, 15m or 24h", &target) }
+        func bytes(_ flag: String, _ target: inout Int) throws(EnlargerError) {
+            try scaled(flag, sizes, "a size such as 600M", &target)
+        }
+        func seconds(_ flag: String, _ target: inout Int) throws(EnlargerError) {
+            try scaled(flag, times, "a time such as 30s, 15m or 24h", &target)
+        }
 
         if let text = value("--listen") { (address, port) = try ServiceConfiguration.endpoint(text) }
         dataFolder = value("--data") ?? dataFolder
@@ -98,7 +110,9 @@ public struct ServiceConfiguration: Sendable {
         try integer("--max-connections-per-client", 1...100_000, &connectionsPerClient)
         tokensFile = value("--tokens")
         (certificateFile, keyFile) = (value("--tls-certificate"), value("--tls-key"))
-        guard (certificateFile == nil) == (keyFile == nil) else { throw EnlargerError(.usage, "--tls-certificate and --tls-key go together") }
+        guard (certificateFile == nil) == (keyFile == nil) else {
+            throw EnlargerError(.usage, "--tls-certificate and --tls-key go together")
+        }
         corsOrigin = value("--cors-origin")
         if let corsOrigin, !corsOrigin.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) || !corsOrigin.contains("://") {
             throw EnlargerError(.usage, "--cors-origin \(corsOrigin): an origin such as https://example.org is meant")

@@ -28,7 +28,8 @@ final class DiskAccount: Sendable {
     private func diskHasRoom(for count: Int) -> Bool {
         var disk = statvfs()
         guard statvfs(folder, &disk) == 0 else { return true }
-        let block = Int(disk.f_frsize), kept = min(64 << 20, Int(clamping: disk.f_blocks) / 8 * block)
+        let block = Int(disk.f_frsize)
+        let kept = min(64 << 20, Int(clamping: disk.f_blocks) / 8 * block)
         return Int(clamping: disk.f_bavail) * block - count >= kept
     }
 

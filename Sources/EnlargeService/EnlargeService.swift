@@ -35,7 +35,8 @@ package final class EnlargeService: Sendable {
         self.version = version
         self.log = log
         tokens = if let path = configuration.tokensFile { try Tokens(path: path) } else { nil }
-        var settings = EngineSettings(memory: configuration.memory, threads: configuration.threads ?? CPUDevice.processorCount)
+        var settings = EngineSettings(
+            memory: configuration.memory, threads: configuration.threads ?? CPUDevice.processorCount)
         settings.queueLimit = configuration.queueLimit
         settings.maxPixels = configuration.pixelLimit
         settings.maxOutputPixels = configuration.outputPixelLimit
@@ -52,7 +53,8 @@ package final class EnlargeService: Sendable {
         disk = DiskAccount(limit: configuration.diskLimit, folder: configuration.dataFolder)
         disk.add(try files.sweep { id throws(EnlargerError) in try queue.state(of: id) })
         engine = UpscaleEngine(settings: settings, store: store)
-        worker = JobWorker(engine: engine, queue: queue, files: files, disk: disk, hub: hub, counters: counters, log: log)
+        worker = JobWorker(
+            engine: engine, queue: queue, files: files, disk: disk, hub: hub, counters: counters, log: log)
         threads = WorkThreads(count: max(4, settings.threads))
     }
 
@@ -72,15 +74,19 @@ package final class EnlargeService: Sendable {
             settings.key = try textFile(key)
         }
         let log = log
-        let server = try HTTPServer(settings: settings, handler: self) { log(.warning, "http", [("message", .string($0))]) }
+        let server = try HTTPServer(settings: settings, handler: self) {
+            log(.warning, "http", [("message", .string($0))])
+        }
         self.server.withLock { $0 = server }
         worker.start()
         keepUp()
         log(
             .info, "started",
             [
-                ("version", .string(version)), ("address", .string(configuration.address)), ("port", .integer(Int(server.port))),
-                ("memory_bytes", .integer(configuration.memory)), ("threads", .integer(engine.settings.threads)), ("data", .string(configuration.dataFolder)),
+                ("version", .string(version)), ("address", .string(configuration.address)),
+                ("port", .integer(Int(server.port))),
+                ("memory_bytes", .integer(configuration.memory)), ("threads", .integer(engine.settings.threads)),
+                ("data", .string(configuration.dataFolder)),
                 ("tls", .boolean(settings.certificate != nil)), ("tokens", .boolean(tokens != nil)),
             ])
         return server
@@ -93,7 +99,8 @@ package final class EnlargeService: Sendable {
     package func stop() {
         isDraining.store(true, ordering: .sequentiallyConsistent)
         log(.info, "stopping", [("grace_seconds", .integer(configuration.graceSeconds))])
-        let grace = Double(configuration.graceSeconds), end = monotonicSeconds() + grace
+        let grace = Double(configuration.graceSeconds)
+        let end = monotonicSeconds() + grace
         // Those who follow a job would keep the server from ending.
         for stream in hub.streams { stream.end() }
         worker.stop(seconds: grace)
@@ -117,7 +124,9 @@ package final class EnlargeService: Sendable {
 }
 
 private func textFile(_ path: String) throws(EnlargerError) -> String {
-    guard let file = fopen(path, "re") else { throw EnlargerError(.usage, "\(path): \(String(cString: strerror(errno)))") }
+    guard let file = fopen(path, "re") else {
+        throw EnlargerError(.usage, "\(path): \(String(cString: strerror(errno)))")
+    }
     defer { fclose(file) }
     var bytes: [UInt8] = []
     while case let byte = getc(file), byte != EOF { bytes.append(UInt8(byte)) }

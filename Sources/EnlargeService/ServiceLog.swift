@@ -9,7 +9,13 @@ struct ServiceLog: Sendable {
     }
 
     func callAsFunction(_ level: Level, _ event: String, _ fields: [(String, JSON)] = []) {
-        write(JSON.object([("time", .string(RFC3339.text(milliseconds: RFC3339.now))), ("level", .string(level.rawValue)), ("event", .string(event))] + fields).text)
+        write(
+            JSON.object(
+                [
+                    ("time", .string(RFC3339.text(milliseconds: RFC3339.now))), ("level", .string(level.rawValue)),
+                    ("event", .string(event)),
+                ] + fields
+            ).text)
     }
 }
 
@@ -22,13 +28,15 @@ enum RFC3339 {
     }
 
     static func text(milliseconds: Int64) -> String {
-        var seconds = time_t(milliseconds / 1000), parts = tm()
+        var seconds = time_t(milliseconds / 1000)
+        var parts = tm()
         gmtime_r(&seconds, &parts)
         func digits(_ number: some BinaryInteger, _ count: Int) -> String {
             let text = String(number)
             return String(repeating: "0", count: max(0, count - text.count)) + text
         }
         let date = "\(digits(parts.tm_year + 1900, 4))-\(digits(parts.tm_mon + 1, 2))-\(digits(parts.tm_mday, 2))"
-        return "\(date)T\(digits(parts.tm_hour, 2)):\(digits(parts.tm_min, 2)):\(digits(parts.tm_sec, 2)).\(digits(milliseconds % 1000, 3))Z"
+        return
+            "\(date)T\(digits(parts.tm_hour, 2)):\(digits(parts.tm_min, 2)):\(digits(parts.tm_sec, 2)).\(digits(milliseconds % 1000, 3))Z"
     }
 }

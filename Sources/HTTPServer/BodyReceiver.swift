@@ -16,10 +16,12 @@ final class BodyReceiver {
         spool = try HTTPSpool(rules)
         let type = request.header("content-type")?.lowercased() ?? ""
         guard type.hasPrefix("multipart/form-data") else { return }
-        form = hs_form_begin(connection, Unmanaged.passUnretained(self).toOpaque()) { context, name, file, data, offset, size in
+        form = hs_form_begin(connection, Unmanaged.passUnretained(self).toOpaque()) {
+            context, name, file, data, offset, size in
             let receiver = Unmanaged<BodyReceiver>.fromOpaque(context!).takeUnretainedValue()
             do throws(HTTPFailure) {
-                try receiver.part(name: name, fileName: file, bytes: UnsafeRawBufferPointer(start: data, count: size), offset: offset)
+                try receiver.part(
+                    name: name, fileName: file, bytes: UnsafeRawBufferPointer(start: data, count: size), offset: offset)
                 return 1
             } catch {
                 receiver.failure = error
@@ -44,8 +46,12 @@ final class BodyReceiver {
         guard hasFile else { throw .badForm("the form has no part \(rules.filePart)") }
     }
 
-    private func part(name: UnsafePointer<CChar>?, fileName: UnsafePointer<CChar>?, bytes: UnsafeRawBufferPointer, offset: UInt64) throws(HTTPFailure) {
-        guard let name = name.flatMap({ String(validatingCString: $0) }) else { throw .badForm("a part of the form has no name") }
+    private func part(
+        name: UnsafePointer<CChar>?, fileName: UnsafePointer<CChar>?, bytes: UnsafeRawBufferPointer, offset: UInt64
+    ) throws(HTTPFailure) {
+        guard let name = name.flatMap({ String(validatingCString: $0) }) else {
+            throw .badForm("a part of the form has no name")
+        }
         if offset == 0 {
             endField()
             if name == rules.filePart {

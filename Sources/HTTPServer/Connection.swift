@@ -46,7 +46,9 @@ final class Connection: Sendable {
         }
     }
 
-    func isLate(_ now: Double) -> Bool { state.withLock { !$0.isClosed && $0.exchange == nil && now > $0.headerDeadline } }
+    func isLate(_ now: Double) -> Bool {
+        state.withLock { !$0.isClosed && $0.exchange == nil && now > $0.headerDeadline }
+    }
 
     /// The client has closed its side. Looked at while the connection sleeps, when nobody reads from it.
     var isLeft: Bool {

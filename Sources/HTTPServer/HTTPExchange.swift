@@ -36,7 +36,8 @@ package final class HTTPExchange: Sendable {
 
     private static func identifier(_ wished: String?) -> String {
         let isHarmless = { (byte: UInt8) in
-            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x2D || byte == 0x5F
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x2D
+                || byte == 0x5F
         }
         if let wished, (1...64).contains(wished.utf8.count), wished.utf8.allSatisfy(isHarmless) { return wished }
         let digits = String(UInt64.random(in: 0...UInt64.max), radix: 16)
@@ -45,10 +46,12 @@ package final class HTTPExchange: Sendable {
 
     /// What was spooled, once the request is complete.
     package var body: HTTPSpool? { state.withLock { $0.body } }
-    package func takeBody() -> HTTPSpool? { state.withLock { state in
-        defer { state.body = nil }
-        return state.body
-    } }
+    package func takeBody() -> HTTPSpool? {
+        state.withLock { state in
+            defer { state.body = nil }
+            return state.body
+        }
+    }
 
     /// Answers, unless that was done.
     package func answer(_ response: HTTPResponse) {
@@ -115,7 +118,10 @@ package final class HTTPExchange: Sendable {
     }
 
     /// Reads on with `stream`; 0 when the connection sleeps now.
-    func read(_ stream: any HTTPStream, _ buffer: UnsafeMutableRawBufferPointer, at offset: Int, trailers: (String, String) -> Void) -> Int {
+    func read(
+        _ stream: any HTTPStream, _ buffer: UnsafeMutableRawBufferPointer, at offset: Int,
+        trailers: (String, String) -> Void
+    ) -> Int {
         while true {
             let (wakes, isGone) = state.withLock { ($0.wakes, $0.gone != nil) }
             if isGone { return hs_failure }

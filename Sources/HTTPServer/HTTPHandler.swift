@@ -37,7 +37,8 @@ package struct HTTPSpoolRules: Sendable {
     package var release: @Sendable (Int) -> Void
 
     package init(
-        folder: String, fileLimit: Int, filePart: String, reserve: @escaping @Sendable (Int) -> Bool, release: @escaping @Sendable (Int) -> Void
+        folder: String, fileLimit: Int, filePart: String, reserve: @escaping @Sendable (Int) -> Bool,
+        release: @escaping @Sendable (Int) -> Void
     ) {
         self.folder = folder
         self.fileLimit = fileLimit

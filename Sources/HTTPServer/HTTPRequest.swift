@@ -19,10 +19,15 @@ package struct HTTPRequest: Sendable {
 
     /// Bytes of the header that make the message's end doubtful are refused: two lengths, or a length and chunks.
     var hasDoubtfulLength: Bool {
-        let lengths = headers.filter { $0.name == "content-length" }, encodings = headers.filter { $0.name == "transfer-encoding" }
+        let lengths = headers.filter { $0.name == "content-length" }
+        let encodings = headers.filter { $0.name == "transfer-encoding" }
         if lengths.count > 1 || encodings.count > 1 || (!lengths.isEmpty && !encodings.isEmpty) { return true }
         if let encoding = encodings.first, encoding.value.lowercased() != "chunked" { return true }
-        if let length = lengths.first, !length.value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) || Int(length.value) == nil { return true }
+        if let length = lengths.first,
+            !length.value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) || Int(length.value) == nil
+        {
+            return true
+        }
         return false
     }
 }
@@ -37,7 +42,9 @@ struct HTTPTarget {
         // A proxy's form of the target; a fragment does not belong into one.
         var rest = Substring(text)
         if !rest.hasPrefix("/") {
-            guard let scheme = rest.range(of: "://"), let slash = rest[scheme.upperBound...].firstIndex(of: "/") else { return nil }
+            guard let scheme = rest.range(of: "://"), let slash = rest[scheme.upperBound...].firstIndex(of: "/") else {
+                return nil
+            }
             rest = rest[slash...]
         }
         let parts = rest.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)

@@ -7,7 +7,8 @@ extension HTTPResponse {
         switch body {
         case .bytes(let bytes): made = bytes.withUnsafeBytes { hs_response_bytes($0.baseAddress, $0.count) }
         case .constant(let constant): made = hs_response_static(constant.bytes.baseAddress, constant.bytes.count)
-        case .file(let descriptor, let offset, let count): made = hs_response_file(descriptor, UInt64(offset), UInt64(count))
+        case .file(let descriptor, let offset, let count):
+            made = hs_response_file(descriptor, UInt64(offset), UInt64(count))
         case .stream(let stream): made = StreamReader(stream, exchange).response()
         }
         guard let made else {
@@ -45,7 +46,9 @@ private final class StreamReader {
         made = hs_response_stream(
             { context, offset, bytes, count in
                 let reader = Unmanaged<StreamReader>.fromOpaque(context!).takeUnretainedValue()
-                return reader.exchange.read(reader.stream, UnsafeMutableRawBufferPointer(start: bytes, count: count), at: Int(offset)) {
+                return reader.exchange.read(
+                    reader.stream, UnsafeMutableRawBufferPointer(start: bytes, count: count), at: Int(offset)
+                ) {
                     _ = hs_add_footer(reader.made, $0, $1)
                 }
             }, kept.toOpaque(), { Unmanaged<StreamReader>.fromOpaque($0!).release() })

@@ -43,7 +43,9 @@ package final class HTTPServer: Sendable {
 
     /// Starts to serve.
     /// - Throws: `usage` for an address that there is not or TLS files that make no sense, `outputFailed`.
-    package init(settings: Settings, handler: any HTTPHandler, log: @escaping @Sendable (String) -> Void = { _ in }) throws(EnlargerError) {
+    package init(settings: Settings, handler: any HTTPHandler, log: @escaping @Sendable (String) -> Void = { _ in })
+        throws(EnlargerError)
+    {
         self.settings = settings
         self.handler = handler
         self.log = log
@@ -53,15 +55,20 @@ package final class HTTPServer: Sendable {
         let daemon = withOptional(settings.certificate) { certificate in
             withOptional(settings.key) { key in
                 var options = hs_options(
-                    listening_socket: socket.descriptor, threads: UInt32(settings.threads), connections: UInt32(settings.connectionLimit),
-                    connections_per_client: UInt32(settings.connectionsPerClient), idle_seconds: UInt32(settings.idleSeconds),
+                    listening_socket: socket.descriptor, threads: UInt32(settings.threads),
+                    connections: UInt32(settings.connectionLimit),
+                    connections_per_client: UInt32(settings.connectionsPerClient),
+                    idle_seconds: UInt32(settings.idleSeconds),
                     memory: HTTPServer.headerBytes, certificate: certificate, key: key)
                 return withUnsafePointer(to: callbacks) { hs_start(&options, $0) }
             }
         }
         guard let daemon else {
             close(socket.descriptor)
-            throw EnlargerError(.usage, settings.certificate == nil ? "the HTTP server cannot start" : "the TLS certificate and key cannot be used")
+            throw EnlargerError(
+                .usage,
+                settings.certificate == nil
+                    ? "the HTTP server cannot start" : "the TLS certificate and key cannot be used")
         }
         self.daemon = daemon
         watch()
@@ -80,7 +87,9 @@ package final class HTTPServer: Sendable {
         let last = seconds() + 5
         while requestCount > 0, seconds() < last {
             for connection in connections {
-                if let exchange = connection.exchange { exchange.leave(.shutdown, answer: handler.answer(to: .shuttingDown, of: exchange)) }
+                if let exchange = connection.exchange {
+                    exchange.leave(.shutdown, answer: handler.answer(to: .shuttingDown, of: exchange))
+                }
             }
             usleep(20_000)
         }
@@ -114,7 +123,8 @@ package final class HTTPServer: Sendable {
             if connection.isLate(now) { connection.cut() }
             guard let exchange = connection.exchange else { continue }
             if now > exchange.deadline {
-                let isComplete = exchange.isComplete, isAnswered = exchange.status != nil
+                let isComplete = exchange.isComplete
+                let isAnswered = exchange.status != nil
                 exchange.leave(.timeout, answer: handler.answer(to: .timeout, of: exchange))
                 // A body that does not end, or an answer that is not read.
                 if !isComplete || isAnswered || now > exchange.deadline + 5 { connection.cut() }
@@ -141,7 +151,8 @@ package final class HTTPServer: Sendable {
                 let server = Unmanaged<HTTPServer>.fromOpaque(context!).takeUnretainedValue()
                 let connection = Unmanaged<Connection>.fromOpaque(connection!).takeUnretainedValue()
                 connection.await(headerBy: seconds() + Double(server.settings.headerSeconds))
-                return Unmanaged.passRetained(Incoming(target: String(cString: target!), connection: connection)).toOpaque()
+                return Unmanaged.passRetained(Incoming(target: String(cString: target!), connection: connection))
+                    .toOpaque()
             },
             request: { context, connection, incoming, method, _, data, size in
                 let server = Unmanaged<HTTPServer>.fromOpaque(context!).takeUnretainedValue()
@@ -158,7 +169,8 @@ package final class HTTPServer: Sendable {
     }
 
     private func began(_ socket: Int32, _ client: String) -> Connection {
-        let connection = Connection(socket: socket, client: client, headerDeadline: seconds() + Double(settings.headerSeconds))
+        let connection = Connection(
+            socket: socket, client: client, headerDeadline: seconds() + Double(settings.headerSeconds))
         state.withLock { $0.connections[ObjectIdentifier(connection)] = connection }
         return connection
     }
@@ -169,8 +181,13 @@ package final class HTTPServer: Sendable {
     }
 
     /// - Returns: false to close the connection.
-    private func proceed(_ incoming: Incoming, _ connection: OpaquePointer, method: UnsafePointer<CChar>, _ data: UnsafePointer<CChar>?, _ size: inout Int) -> Bool {
-        guard let exchange = incoming.exchange else { return begin(incoming, connection, method: String(cString: method)) }
+    private func proceed(
+        _ incoming: Incoming, _ connection: OpaquePointer, method: UnsafePointer<CChar>, _ data: UnsafePointer<CChar>?,
+        _ size: inout Int
+    ) -> Bool {
+        guard let exchange = incoming.exchange else {
+            return begin(incoming, connection, method: String(cString: method))
+        }
         if size > 0 {
             defer { size = 0 }
             return take(incoming, exchange, data!, size)
@@ -186,10 +203,13 @@ package final class HTTPServer: Sendable {
             return state.isStopping
         }
         guard !isStopping else { return false }
-        let now = seconds(), target = HTTPTarget(incoming.target)
+        let now = seconds()
+        let target = HTTPTarget(incoming.target)
         let request = HTTPRequest(
-            method: method, path: target?.path ?? "", query: target?.query ?? [], headers: HTTPServer.headers(connection), client: incoming.connection.client)
-        let exchange = HTTPExchange(request: request, connection: connection, start: now, deadline: now + Double(settings.requestSeconds))
+            method: method, path: target?.path ?? "", query: target?.query ?? [],
+            headers: HTTPServer.headers(connection), client: incoming.connection.client)
+        let exchange = HTTPExchange(
+            request: request, connection: connection, start: now, deadline: now + Double(settings.requestSeconds))
         incoming.exchange = exchange
         incoming.connection.begin(exchange)
         do throws(HTTPFailure) {
@@ -198,13 +218,16 @@ package final class HTTPServer: Sendable {
             switch handler.plan(for: exchange) {
             case .refuse(let answer): incoming.refusal = answer
             case .discard: break
-            case .spool(let rules): incoming.receiver = try BodyReceiver(rules, request: request, connection: connection)
+            case .spool(let rules):
+                incoming.receiver = try BodyReceiver(rules, request: request, connection: connection)
             }
         } catch {
             incoming.refusal = handler.answer(to: error, of: exchange)
             incoming.closes = request.hasDoubtfulLength
         }
-        if let refusal = incoming.refusal, incoming.closes || request.isChunked || (request.contentLength ?? 0) > HTTPServer.discardLimit {
+        if let refusal = incoming.refusal,
+            incoming.closes || request.isChunked || (request.contentLength ?? 0) > HTTPServer.discardLimit
+        {
             exchange.complete(body: nil)
             exchange.answer(refusal.closing)
             return send(exchange.takeAnswer()!, for: exchange, connection)
@@ -212,7 +235,9 @@ package final class HTTPServer: Sendable {
         return true
     }
 
-    private func take(_ incoming: Incoming, _ exchange: HTTPExchange, _ data: UnsafePointer<CChar>, _ count: Int) -> Bool {
+    private func take(_ incoming: Incoming, _ exchange: HTTPExchange, _ data: UnsafePointer<CChar>, _ count: Int)
+        -> Bool
+    {
         if let receiver = incoming.receiver {
             do throws(HTTPFailure) {
                 try receiver.append(data, count: count)
@@ -259,7 +284,8 @@ package final class HTTPServer: Sendable {
     private static func headers(_ connection: OpaquePointer) -> [(name: String, value: String)] {
         final class List { var headers: [(name: String, value: String)] = [] }
         let list = List()
-        hs_headers(connection, Unmanaged.passUnretained(list).toOpaque()) { context, name, nameCount, value, valueCount in
+        hs_headers(connection, Unmanaged.passUnretained(list).toOpaque()) {
+            context, name, nameCount, value, valueCount in
             func text(_ bytes: UnsafePointer<CChar>?, _ count: Int) -> String {
                 String(decoding: UnsafeRawBufferPointer(start: bytes, count: count), as: UTF8.self)
             }

@@ -45,7 +45,8 @@ package final class HTTPSpool: @unchecked Sendable {  // changed by one thread a
     }
 
     private static func failure(_ what: String) -> HTTPFailure {
-        errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? .noRoom : .fileFailed("\(what): \(String(cString: strerror(errno)))")
+        errno == ENOSPC || errno == EDQUOT || errno == EFBIG
+            ? .noRoom : .fileFailed("\(what): \(String(cString: strerror(errno)))")
     }
 }
 

@@ -11,7 +11,8 @@ struct ListeningSocket {
     ///   - port: 0: a free one.
     /// - Throws: `usage` for an address that there is not, `outputFailed` when it is taken.
     init(address: String, port: UInt16) throws(EnlargerError) {
-        var hints = addrinfo(), found: UnsafeMutablePointer<addrinfo>?
+        var hints = addrinfo()
+        var found: UnsafeMutablePointer<addrinfo>?
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
         let status = getaddrinfo(address, String(port), &hints, &found)
@@ -19,7 +20,9 @@ struct ListeningSocket {
             throw EnlargerError(.usage, "there is no address \(address): \(String(cString: gai_strerror(status)))")
         }
         defer { freeaddrinfo(found) }
-        let socket = Glibc.socket(info.ai_family, info.ai_socktype | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), info.ai_protocol)
+        let socket = Glibc.socket(
+            info.ai_family, info.ai_socktype | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue),
+            info.ai_protocol)
         guard socket >= 0 else { throw ListeningSocket.failure("no socket") }
         var yes: Int32 = 1
         setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
@@ -28,7 +31,8 @@ struct ListeningSocket {
             close(socket)
             throw failure
         }
-        var bound = sockaddr_storage(), size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        var bound = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let network = withUnsafeMutablePointer(to: &bound) { storage in
             storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(socket, $0, &size) }
             // The port stands at the same place for IPv4 and IPv6.

@@ -9,7 +9,9 @@ package final class DataFolder: Sendable {
 
     /// - Throws: `dataUnusable` when another process has it, or it cannot be made or written.
     package init(path: String) throws(EnlargerError) {
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST, let real = realpath(path, nil) else { throw Self.unusable(path) }
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST, let real = realpath(path, nil) else {
+            throw Self.unusable(path)
+        }
         // The folder may lie behind a link, as systemd makes one; what is inside may not.
         self.path = String(cString: real)
         free(real)
@@ -18,7 +20,8 @@ package final class DataFolder: Sendable {
         guard lock >= 0 else { throw Self.unusable(path) }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             guard errno == EWOULDBLOCK else { throw Self.unusable(path) }
-            throw EnlargerError(.dataUnusable, "\(path) is in use by another process: one service at a time works on a data folder")
+            throw EnlargerError(
+                .dataUnusable, "\(path) is in use by another process: one service at a time works on a data folder")
         }
         for folder in [inputs, results, spool] {
             guard mkdir(folder, 0o700) == 0 || errno == EEXIST, access(folder, R_OK | W_OK | X_OK) == 0 else {

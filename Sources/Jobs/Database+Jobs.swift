@@ -44,7 +44,8 @@ extension Database {
         guard version <= Self.version else {
             throw EnlargerError(
                 .dataUnusable,
-                "\(path) is of version \(version), and this program knows versions up to \(Self.version): use the newer program again")
+                "\(path) is of version \(version), and this program knows versions up to \(Self.version): use the newer program again"
+            )
         }
         guard version == Self.version else { throw Self.damaged(path, "version \(version)") }
         let findings = try rows("PRAGMA integrity_check(1)") { row in row.text(0) ?? "" }
@@ -59,7 +60,8 @@ extension Database {
         guard count == 0 else {
             throw EnlargerError(
                 .dataUnusable,
-                "\(folder.database) is missing, but \(count) files of jobs are there: restore it from a copy, or move \(folder.path) away")
+                "\(folder.database) is missing, but \(count) files of jobs are there: restore it from a copy, or move \(folder.path) away"
+            )
         }
     }
 

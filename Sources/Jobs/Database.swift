@@ -4,7 +4,10 @@ import Tensors
 
 /// A value of a row or of a parameter.
 enum DatabaseValue {
-    case integer(Int64), real(Double), text(String), null
+    case integer(Int64)
+    case real(Double)
+    case text(String)
+    case null
 
     static func optional(_ value: Int64?) -> DatabaseValue { value.map { .integer($0) } ?? .null }
     static func optional(_ value: Double?) -> DatabaseValue { value.map { .real($0) } ?? .null }
@@ -80,7 +83,9 @@ final class Database: @unchecked Sendable {
         let text = "\(sql)"
         if let ready = statements[text] { return ready }
         var statement: OpaquePointer?
-        guard sqlite3_prepare_v3(handle, text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil) == SQLITE_OK, let statement else {
+        guard sqlite3_prepare_v3(handle, text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil) == SQLITE_OK,
+            let statement
+        else {
             throw error()
         }
         statements[text] = statement
@@ -93,14 +98,16 @@ final class Database: @unchecked Sendable {
             case .integer(let number): sqlite3_bind_int64(statement, index, number)
             case .real(let number): sqlite3_bind_double(statement, index, number)
             case .null: sqlite3_bind_null(statement, index)
-            case .text(let text): text.withCString { cs_bind_text(statement, index, $0, Int32(clamping: text.utf8.count)) }
+            case .text(let text):
+                text.withCString { cs_bind_text(statement, index, $0, Int32(clamping: text.utf8.count)) }
             }
         guard status == SQLITE_OK else { throw error() }
     }
 
     /// The connection's last error.
     private func error() -> EnlargerError {
-        let code = sqlite3_errcode(handle) & 0xff, number = sqlite3_system_errno(handle)
+        let code = sqlite3_errcode(handle) & 0xff
+        let number = sqlite3_system_errno(handle)
         let reason = String(cString: sqlite3_errmsg(handle))
         switch code {
         case SQLITE_FULL: return EnlargerError(.diskFull, "\(path): no room on the disk")

@@ -34,7 +34,8 @@ package struct JobRequest: Sendable, Equatable {
     package var parameters: [String: String]
 
     package init(
-        id: JobIdentifier = JobIdentifier(), owner: String = "", name: String? = nil, model: String, scale: Int, format: String,
+        id: JobIdentifier = JobIdentifier(), owner: String = "", name: String? = nil, model: String, scale: Int,
+        format: String,
         inputWidth: Int, inputHeight: Int, width: Int, height: Int, inputBytes: Int = 0, plannedBytes: Int,
         expectedSeconds: Double? = nil, parameters: [String: String] = [:]
     ) {

@@ -54,7 +54,8 @@ package struct JobFiles: Sendable {
         for name in try folderNames(folder.spool) { unlink("\(folder.spool)/\(name)") }
         var bytes = 0
         for (path, isNeeded) in [
-            (folder.inputs, { (state: JobState?) in state.map { !$0.isFinished } ?? false }), (folder.results, { $0 == .done }),
+            (folder.inputs, { (state: JobState?) in state.map { !$0.isFinished } ?? false }),
+            (folder.results, { $0 == .done }),
         ] {
             for name in try folderNames(path) {
                 let state = if let id = JobIdentifier(name) { try state(id) } else { JobState?.none }
@@ -66,7 +67,9 @@ package struct JobFiles: Sendable {
 
     private func unfinished(_ id: JobIdentifier) -> String { result(id) + ".part" }
 
-    private static func keep(_ descriptor: Int32, _ from: String, as to: String, in folder: String) throws(EnlargerError) {
+    private static func keep(_ descriptor: Int32, _ from: String, as to: String, in folder: String)
+        throws(EnlargerError)
+    {
         guard fsync(descriptor) == 0, rename(from, to) == 0 else { throw fileError("the data folder") }
         try synchronizeFolder(folder)
     }

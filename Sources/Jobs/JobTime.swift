@@ -21,7 +21,9 @@ package struct JobTime: Comparable, Hashable, Sendable {
         return JobTime(milliseconds: isTooLate ? .max : sum)
     }
 
-    package static func - (end: JobTime, start: JobTime) -> Duration { .milliseconds(end.milliseconds - start.milliseconds) }
+    package static func - (end: JobTime, start: JobTime) -> Duration {
+        .milliseconds(end.milliseconds - start.milliseconds)
+    }
 }
 
 extension Duration {

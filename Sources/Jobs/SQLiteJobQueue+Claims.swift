@@ -4,7 +4,9 @@ package import Tensors
 extension SQLiteJobQueue {
     package func claim(worker: String, lease: Duration) throws(EnlargerError) -> JobClaim? {
         try transaction { database throws(EnlargerError) in
-            let time = now(), token = JobIdentifier(), end = time + lease
+            let time = now()
+            let token = JobIdentifier()
+            let end = time + lease
             try database.endLeases(until: time, now: time, policy: policy, cause: "its worker was not heard of again")
             let jobs = try database.jobs(
                 """
@@ -12,7 +14,8 @@ extension SQLiteJobQueue {
                 WHERE sequence = (
                     SELECT sequence FROM jobs WHERE state = 'queued' AND ready NOT BETWEEN ?1 + 1 AND ?5 ORDER BY sequence LIMIT 1)
                 RETURNING *
-                """, [
+                """,
+                [
                     .integer(time.milliseconds), .text(worker), .text(token.description), .integer(end.milliseconds),
                     .integer(latestReady(at: time).milliseconds),
                 ])
@@ -43,7 +46,8 @@ extension SQLiteJobQueue {
                 WHERE id = ?1 AND token = ?2 AND state = 'running'
                 """,
                 claim.key + [
-                    .integer(time.milliseconds), .integer((time + policy.keep).milliseconds), .integer(Int64(resultBytes)), .real(seconds),
+                    .integer(time.milliseconds), .integer((time + policy.keep).milliseconds),
+                    .integer(Int64(resultBytes)), .real(seconds),
                 ])
             return try database.status(of: claim, changed: changed)
         }
@@ -51,7 +55,8 @@ extension SQLiteJobQueue {
 
     package func fail(_ claim: JobClaim, _ problem: JobProblem, retry: Bool) throws(EnlargerError) -> ClaimStatus {
         let status = try transaction { database throws(EnlargerError) in
-            let time = now(), isLast = !retry || claim.job.attempts >= policy.maximumAttempts
+            let time = now()
+            let isLast = !retry || claim.job.attempts >= policy.maximumAttempts
             let reason: [DatabaseValue] = [.text(problem.code), .text(problem.message)]
             let changed =
                 isLast
@@ -59,7 +64,8 @@ extension SQLiteJobQueue {
                     """
                     UPDATE jobs SET state = 'failed', finished = ?5, expires = ?6, lease = NULL, problem_code = ?3, problem_message = ?4
                     WHERE id = ?1 AND token = ?2 AND state = 'running'
-                    """, claim.key + reason + [.integer(time.milliseconds), .integer((time + policy.keep).milliseconds)])
+                    """,
+                    claim.key + reason + [.integer(time.milliseconds), .integer((time + policy.keep).milliseconds)])
                 : try database.run(
                     """
                     UPDATE jobs SET state = 'queued', ready = ?5, progress = 0, lease = NULL, problem_code = ?3, problem_message = ?4
@@ -112,7 +118,8 @@ extension JobClaim {
 extension Database {
     fileprivate func status(of claim: JobClaim, changed: Int) throws(EnlargerError) -> ClaimStatus {
         if changed > 0 { return .held }
-        let cancelled = try count("SELECT count(*) FROM jobs WHERE id = ? AND token = ? AND state = 'cancelled'", claim.key)
+        let cancelled = try count(
+            "SELECT count(*) FROM jobs WHERE id = ? AND token = ? AND state = 'cancelled'", claim.key)
         return cancelled > 0 ? .cancelled : .lost
     }
 

@@ -14,14 +14,16 @@ package final class SQLiteJobQueue: JobQueue {
     /// is queued again at once, or failed where its attempts are used up.
     /// - Throws: `dataUnusable` when the database is damaged, of a newer version, or cannot be written.
     package init(
-        folder: DataFolder, policy: JobQueuePolicy = JobQueuePolicy(), now: @escaping @Sendable () -> JobTime = { JobTime.now }
+        folder: DataFolder, policy: JobQueuePolicy = JobQueuePolicy(),
+        now: @escaping @Sendable () -> JobTime = { JobTime.now }
     ) throws(EnlargerError) {
         self.folder = folder
         self.policy = policy
         self.now = now
         let opened = try Database.jobs(in: folder)
         try opened.transaction { () throws(EnlargerError) in
-            try opened.endLeases(until: JobTime(milliseconds: .max), now: now(), policy: policy, cause: "the service stopped")
+            try opened.endLeases(
+                until: JobTime(milliseconds: .max), now: now(), policy: policy, cause: "the service stopped")
         }
         database = opened
     }
@@ -55,7 +57,11 @@ package final class SQLiteJobQueue: JobQueue {
                 """
                 UPDATE jobs SET state = 'cancelled', finished = ?1, expires = ?2, lease = NULL
                 WHERE id = ?3 AND owner = ?4 AND state IN ('queued', 'running')
-                """, [.integer(time.milliseconds), .integer((time + policy.keep).milliseconds), .text(id.description), .text(owner)])
+                """,
+                [
+                    .integer(time.milliseconds), .integer((time + policy.keep).milliseconds), .text(id.description),
+                    .text(owner),
+                ])
             return try database.job(id, owner: owner)
         }
     }
@@ -107,7 +113,8 @@ package final class SQLiteJobQueue: JobQueue {
 
     package func oldestQueuedAge() throws(EnlargerError) -> Duration? {
         try transaction { database throws(EnlargerError) in
-            let created = try database.rows("SELECT created FROM jobs WHERE state = 'queued' ORDER BY sequence LIMIT 1") { row in
+            let created = try database.rows("SELECT created FROM jobs WHERE state = 'queued' ORDER BY sequence LIMIT 1")
+            { row in
                 JobTime(milliseconds: row.integer(0) ?? 0)
             }
             return created.first.map { max(now() - $0, .zero) }
@@ -116,7 +123,8 @@ package final class SQLiteJobQueue: JobQueue {
 
     package func expire() throws(EnlargerError) -> [JobIdentifier] {
         try transaction { database throws(EnlargerError) in
-            try database.rows("DELETE FROM jobs WHERE expires <= ? RETURNING id", [.integer(now().milliseconds)]) { row in
+            try database.rows("DELETE FROM jobs WHERE expires <= ? RETURNING id", [.integer(now().milliseconds)]) {
+                row in
                 row.text(0).flatMap { JobIdentifier($0) }
             }.compactMap { $0 }
         }

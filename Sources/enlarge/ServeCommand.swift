@@ -8,9 +8,12 @@ enum ServeCommand {
     static func run(_ words: [String]) throws -> Int32 {
         let flags = Dictionary(uniqueKeysWithValues: ServiceConfiguration.flags.map { ($0, $0) })
         let arguments = try Arguments(words, withValue: flags, alone: [:])
-        guard arguments.positional.isEmpty else { throw EnlargerError(.usage, "serve takes no \(arguments.positional[0])") }
+        guard arguments.positional.isEmpty else {
+            throw EnlargerError(.usage, "serve takes no \(arguments.positional[0])")
+        }
         let configuration = try ServiceConfiguration { flag in
-            arguments.value(flag) ?? processVariable(ServiceConfiguration.variable(of: flag)).flatMap { $0.isEmpty ? nil : $0 }
+            arguments.value(flag)
+                ?? processVariable(ServiceConfiguration.variable(of: flag)).flatMap { $0.isEmpty ? nil : $0 }
         }
         // Before any thread starts: all inherit the mask, and one waits for the signals.
         ProcessMemory.configure()

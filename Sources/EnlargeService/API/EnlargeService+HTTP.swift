@@ -15,7 +15,8 @@ extension EnlargeService: HTTPHandler {
     }
 
     private func checked(_ exchange: HTTPExchange) throws(Problem) -> HTTPBodyPlan {
-        let request = exchange.request, route = try Route(path: request.path)
+        let request = exchange.request
+        let route = try Route(path: request.path)
         if request.method == "OPTIONS", configuration.corsOrigin != nil {
             return .refuse(dressed(HTTPResponse(status: 204), for: exchange))
         }
@@ -25,7 +26,9 @@ extension EnlargeService: HTTPHandler {
                 headers: [("Allow", route.methods.joined(separator: ", "))])
         }
         if route.needsToken, tokens != nil, owner(request) == nil {
-            throw Problem(401, "unauthorized", "a token is needed: Authorization: Bearer TOKEN", headers: [("WWW-Authenticate", "Bearer")])
+            throw Problem(
+                401, "unauthorized", "a token is needed: Authorization: Bearer TOKEN",
+                headers: [("WWW-Authenticate", "Bearer")])
         }
         guard request.method == "POST" else { return .discard }
         guard !isDraining.load(ordering: .relaxed) else { throw .shuttingDown }
@@ -35,15 +38,20 @@ extension EnlargeService: HTTPHandler {
             throw Problem(411, "length_required", "Content-Length is missing")
         }
         let isForm = request.header("content-type")?.lowercased().hasPrefix("multipart/form-data") ?? false
-        guard (request.contentLength ?? 0) <= configuration.bodyLimit + (isForm ? 256 << 10 : 0) else { throw bodyTooLarge }
+        guard (request.contentLength ?? 0) <= configuration.bodyLimit + (isForm ? 256 << 10 : 0) else {
+            throw bodyTooLarge
+        }
         let disk = disk
         return .spool(
             HTTPSpoolRules(
-                folder: files.spool, fileLimit: configuration.bodyLimit, filePart: "image", reserve: { disk.reserve($0) },
+                folder: files.spool, fileLimit: configuration.bodyLimit, filePart: "image",
+                reserve: { disk.reserve($0) },
                 release: { disk.release($0) }))
     }
 
-    private var bodyTooLarge: Problem { Problem(413, "body_too_large", "at most \(configuration.bodyLimit) bytes are taken") }
+    private var bodyTooLarge: Problem {
+        Problem(413, "body_too_large", "at most \(configuration.bodyLimit) bytes are taken")
+    }
 
     /// The name of the token, empty where there are no tokens, nil for none.
     func owner(_ request: HTTPRequest) -> String? {
@@ -55,7 +63,11 @@ extension EnlargeService: HTTPHandler {
         guard let route = try? Route(path: exchange.request.path) else { return }
         switch route {
         case .page(let file):
-            exchange.answer(dressed(HTTPResponse(status: 200, headers: [("Content-Type", file.type), ("Cache-Control", "no-cache")], body: .constant(WebPage.bytes(of: file))), for: exchange, isPage: true))
+            exchange.answer(
+                dressed(
+                    HTTPResponse(
+                        status: 200, headers: [("Content-Type", file.type), ("Cache-Control", "no-cache")],
+                        body: .constant(WebPage.bytes(of: file))), for: exchange, isPage: true))
         case .health: exchange.answer(HTTPResponse(type: "text/plain", text: "ok\n"))
         default:
             threads.run { [self] in
@@ -91,12 +103,15 @@ extension EnlargeService: HTTPHandler {
         let request = exchange.request
         let route = (try? Route(path: request.path))?.template ?? "other"
         // Methods are the client's words, and metrics must not grow by them.
-        let method = ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"].contains(request.method) ? request.method : "other"
+        let method =
+            ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"].contains(request.method)
+            ? request.method : "other"
         counters.request(route: route, method: method, status: status ?? 499, seconds: seconds)
         let isRoutine = ["/healthz", "/readyz", "/metrics"].contains(route) && (status ?? 500) < 400
         guard !isRoutine else { return }
         var fields: [(String, JSON)] = [
-            ("id", .string(exchange.identifier)), ("client", .string(request.client)), ("method", .string(method)), ("route", .string(route)),
+            ("id", .string(exchange.identifier)), ("client", .string(request.client)), ("method", .string(method)),
+            ("route", .string(route)),
             ("status", .optional(status)), ("complete", .boolean(isComplete)), ("seconds", .number(seconds)),
         ]
         if let owner = owner(request), !owner.isEmpty { fields.append(("token", .string(owner))) }
@@ -106,13 +121,22 @@ extension EnlargeService: HTTPHandler {
     /// Adds what every answer bears.
     func dressed(_ response: HTTPResponse, for exchange: HTTPExchange, isPage: Bool = false) -> HTTPResponse {
         var response = response
-        response.headers += [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("Content-Security-Policy", isPage ? Self.pagePolicy : Self.policy)]
-        if !response.headers.contains(where: { $0.name == "Cache-Control" }) { response.headers.append(("Cache-Control", "no-store")) }
+        response.headers += [
+            ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
+            ("Content-Security-Policy", isPage ? Self.pagePolicy : Self.policy),
+        ]
+        if !response.headers.contains(where: { $0.name == "Cache-Control" }) {
+            response.headers.append(("Cache-Control", "no-store"))
+        }
         if let origin = configuration.corsOrigin, exchange.request.header("origin") == origin {
             response.headers += [
-                ("Access-Control-Allow-Origin", origin), ("Vary", "Origin"), ("Access-Control-Allow-Methods", "GET, POST, DELETE"),
+                ("Access-Control-Allow-Origin", origin), ("Vary", "Origin"),
+                ("Access-Control-Allow-Methods", "GET, POST, DELETE"),
                 ("Access-Control-Allow-Headers", "Authorization, Content-Type"), ("Access-Control-Max-Age", "600"),
-                ("Access-Control-Expose-Headers", "Location, Retry-After, X-Request-Id, X-Enlarge-Model, X-Enlarge-Width, X-Enlarge-Height, X-Enlarge-Seconds"),
+                (
+                    "Access-Control-Expose-Headers",
+                    "Location, Retry-After, X-Request-Id, X-Enlarge-Model, X-Enlarge-Width, X-Enlarge-Height, X-Enlarge-Seconds"
+                ),
             ]
         }
         return response

@@ -17,7 +17,8 @@ struct FileName {
     var disposition: String {
         let plain = String(stem.unicodeScalars.map { FileName.isPlain($0) || $0 == " " ? Character($0) : "_" })
         let exact = stem.utf8.map { byte in
-            let scalar = Unicode.Scalar(byte), digits = String(byte, radix: 16, uppercase: true)
+            let scalar = Unicode.Scalar(byte)
+            let digits = String(byte, radix: 16, uppercase: true)
             return FileName.isPlain(scalar) ? String(scalar) : "%" + (digits.count < 2 ? "0" : "") + digits
         }
         return "attachment; filename=\"\(plain + tail)\"; filename*=UTF-8''\(exact.joined() + tail)"

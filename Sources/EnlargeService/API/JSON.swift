@@ -1,6 +1,12 @@
 /// A JSON value (RFC 8259) to be written; keys keep their order.
 indirect enum JSON: Sendable, Equatable {
-    case null, boolean(Bool), integer(Int), number(Double), string(String), array([JSON]), object([(String, JSON)])
+    case null
+    case boolean(Bool)
+    case integer(Int)
+    case number(Double)
+    case string(String)
+    case array([JSON])
+    case object([(String, JSON)])
 
     static func == (a: JSON, b: JSON) -> Bool { a.text == b.text }
 

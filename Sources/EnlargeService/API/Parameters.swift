@@ -10,12 +10,18 @@ struct Parameters {
     ///   - query: of the request's target.
     ///   - fields: of a form; they go before the query's.
     /// - Throws: a problem with status 400 for one that is unknown or there twice.
-    init(_ query: [(name: String, value: String)], fields: [(name: String, value: String)] = [], known: [String]) throws(Problem) {
+    init(_ query: [(name: String, value: String)], fields: [(name: String, value: String)] = [], known: [String])
+        throws(Problem)
+    {
         for list in [query, fields] {
             var new: [String: String] = [:]
             for (name, value) in list {
-                guard known.contains(name) else { throw .badParameter(Parameters.shown(name), "there is no such parameter") }
-                guard new.updateValue(value, forKey: name) == nil else { throw .badParameter(name, "it is there twice") }
+                guard known.contains(name) else {
+                    throw .badParameter(Parameters.shown(name), "there is no such parameter")
+                }
+                guard new.updateValue(value, forKey: name) == nil else {
+                    throw .badParameter(name, "it is there twice")
+                }
             }
             values.merge(new) { $1 }
         }
@@ -28,7 +34,8 @@ struct Parameters {
     func integer(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
         guard let text = values[name] else { return nil }
         // Int takes "+3" as well, which no description of this API does.
-        guard let number = Int(text), range.contains(number), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+        guard let number = Int(text), range.contains(number), text.utf8.allSatisfy({ (0x30...0x39).contains($0) })
+        else {
             throw .badParameter(name, "a whole number of \(range.lowerBound) to \(range.upperBound) is needed")
         }
         return number
@@ -53,11 +60,15 @@ struct Parameters {
     func picture() throws(Problem) -> PictureParameters {
         var picture = PictureParameters()
         if let scale = values["scale"] {
-            guard let number = try choice("scale", ["2": 2, "3": 3, "4": 4, "8": 8]) else { throw .badParameter("scale", scale) }
+            guard let number = try choice("scale", ["2": 2, "3": 3, "4": 4, "8": 8]) else {
+                throw .badParameter("scale", scale)
+            }
             picture.scale = number
         }
         if let model = values["model"] {
-            guard ModelStore.isName(model) else { throw .badParameter("model", "letters, digits, '.', '_' and '-' make a name") }
+            guard ModelStore.isName(model) else {
+                throw .badParameter("model", "letters, digits, '.', '_' and '-' make a name")
+            }
             picture.model = model
         }
         picture.format = try choice("format", ["png": .png, "jpg": .jpg, "webp": .webp, "tiff": .tiff, "avif": .avif])
@@ -68,5 +79,7 @@ struct Parameters {
     }
 
     /// A name that someone else made up, short and harmless.
-    private static func shown(_ name: String) -> String { String(name.unicodeScalars.prefix(40).map { $0.properties.isAlphabetic || $0 == "_" ? Character($0) : "?" }) }
+    private static func shown(_ name: String) -> String {
+        String(name.unicodeScalars.prefix(40).map { $0.properties.isAlphabetic || $0 == "_" ? Character($0) : "?" })
+    }
 }

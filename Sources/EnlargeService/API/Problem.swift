@@ -10,7 +10,10 @@ struct Problem: Error, Sendable {
     var members: [(String, JSON)] = []
     var headers: [(name: String, value: String)] = []
 
-    init(_ status: Int, _ code: String, _ detail: String, members: [(String, JSON)] = [], headers: [(name: String, value: String)] = []) {
+    init(
+        _ status: Int, _ code: String, _ detail: String, members: [(String, JSON)] = [],
+        headers: [(name: String, value: String)] = []
+    ) {
         self.status = status
         self.code = code
         self.detail = detail
@@ -21,12 +24,15 @@ struct Problem: Error, Sendable {
     static func badParameter(_ name: String, _ detail: String) -> Problem {
         Problem(400, "bad_parameter", "\(name): \(detail)", members: [("parameter", .string(name))])
     }
-    static let shuttingDown = Problem(503, "shutting_down", "the service is shutting down", headers: [("Retry-After", "10")])
+    static let shuttingDown = Problem(
+        503, "shutting_down", "the service is shutting down", headers: [("Retry-After", "10")])
     static let jobNotFound = Problem(404, "job_not_found", "there is no such job")
     static let diskFull = Problem(507, "disk_full", "the service has no room on its disk for this")
 
     static func queueFull(seconds: Int) -> Problem {
-        Problem(429, "queue_full", "as many pictures wait as may; try again in \(seconds) s", headers: [("Retry-After", String(max(1, seconds)))])
+        Problem(
+            429, "queue_full", "as many pictures wait as may; try again in \(seconds) s",
+            headers: [("Retry-After", String(max(1, seconds)))])
     }
 
     init(_ error: any Error) {
@@ -48,7 +54,9 @@ struct Problem: Error, Sendable {
         case .pictureTooLarge: self.init(413, "picture_too_large", error.message)
         case .pictureUnsupported: self.init(415, "picture_unsupported", error.message)
         case .doesNotFit:
-            let bytes = error.shortage.map { [("needed_bytes", JSON.integer($0.neededBytes)), ("budget_bytes", JSON.integer($0.budgetBytes))] }
+            let bytes = error.shortage.map {
+                [("needed_bytes", JSON.integer($0.neededBytes)), ("budget_bytes", JSON.integer($0.budgetBytes))]
+            }
             self.init(413, "does_not_fit", error.message, members: bytes ?? [])
         case .badResult: self.init(500, "bad_result", error.message)
         case .diskFull: self = .diskFull
@@ -60,20 +68,26 @@ struct Problem: Error, Sendable {
     }
 
     var json: JSON {
-        .object([
-            ("type", .string("about:blank")), ("title", .string(Problem.titles[status] ?? "Error")), ("status", .integer(status)),
-            ("detail", .string(detail)), ("code", .string(code)),
-        ] + members)
+        .object(
+            [
+                ("type", .string("about:blank")), ("title", .string(Problem.titles[status] ?? "Error")),
+                ("status", .integer(status)),
+                ("detail", .string(detail)), ("code", .string(code)),
+            ] + members)
     }
 
     var response: HTTPResponse {
-        HTTPResponse(status: status, headers: [("Content-Type", "application/problem+json")] + headers, body: .bytes(Array(json.text.utf8)))
+        HTTPResponse(
+            status: status, headers: [("Content-Type", "application/problem+json")] + headers,
+            body: .bytes(Array(json.text.utf8)))
     }
 
     private static let titles = [
-        400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict",
+        400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout",
+        409: "Conflict",
         411: "Length Required", 413: "Content Too Large", 415: "Unsupported Media Type", 416: "Range Not Satisfiable",
-        422: "Unprocessable Content", 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
+        422: "Unprocessable Content", 429: "Too Many Requests", 500: "Internal Server Error",
+        503: "Service Unavailable",
         507: "Insufficient Storage",
     ]
 }

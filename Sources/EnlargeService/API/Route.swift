@@ -3,7 +3,10 @@ import Jobs
 /// What a path means.
 enum Route: Sendable, Equatable {
     case page(WebPage.File)
-    case upscale, jobs, job(JobIdentifier), jobEvents(JobIdentifier), jobResult(JobIdentifier)
+    case upscale, jobs
+    case job(JobIdentifier)
+    case jobEvents(JobIdentifier)
+    case jobResult(JobIdentifier)
     case models, plan, devices, openAPI, health, ready, metrics
 
     /// - Throws: a problem with status 404.

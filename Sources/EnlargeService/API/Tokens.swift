@@ -7,20 +7,30 @@ struct Tokens: Sendable {
 
     /// - Throws: `usage` for a file that cannot be read or has no token, or a line that is none.
     init(path: String) throws(EnlargerError) {
-        guard let file = fopen(path, "re") else { throw EnlargerError(.usage, "\(path): \(String(cString: strerror(errno)))") }
+        guard let file = fopen(path, "re") else {
+            throw EnlargerError(.usage, "\(path): \(String(cString: strerror(errno)))")
+        }
         defer { fclose(file) }
         var list: [(name: String, token: [UInt8])] = []
-        var line: UnsafeMutablePointer<CChar>?, room = 0, number = 0
+        var line: UnsafeMutablePointer<CChar>?
+        var room = 0
+        var number = 0
         defer { free(line) }
         while getline(&line, &room, file) >= 0 {
             number += 1
             let text = String(cString: line!).split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
             if text.isEmpty || text.hasPrefix("#") { continue }
             let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, !parts[0].isEmpty, parts[1].utf8.count >= 16, parts[1].utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-                throw EnlargerError(.usage, "\(path), line \(number): NAME:TOKEN is meant, the token with at least 16 characters and no space")
+            guard parts.count == 2, !parts[0].isEmpty, parts[1].utf8.count >= 16,
+                parts[1].utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+            else {
+                throw EnlargerError(
+                    .usage,
+                    "\(path), line \(number): NAME:TOKEN is meant, the token with at least 16 characters and no space")
             }
-            guard !list.contains(where: { $0.name == parts[0] }) else { throw EnlargerError(.usage, "\(path), line \(number): \(parts[0]) is there twice") }
+            guard !list.contains(where: { $0.name == parts[0] }) else {
+                throw EnlargerError(.usage, "\(path), line \(number): \(parts[0]) is there twice")
+            }
             list.append((String(parts[0]), Array(parts[1].utf8)))
         }
         guard !list.isEmpty else { throw EnlargerError(.usage, "\(path) has no token") }

@@ -29,7 +29,10 @@ final class UpscaleAnswer: HTTPStream {
     private static let streamingBytes = 64 << 10
 
     /// - Parameter output: closed with this.
-    init(exchange: HTTPExchange, picture: PreparedPicture, input: HTTPSpool, output: Int32, disk: DiskAccount, dress: @escaping @Sendable (HTTPResponse) -> HTTPResponse) {
+    init(
+        exchange: HTTPExchange, picture: PreparedPicture, input: HTTPSpool, output: Int32, disk: DiskAccount,
+        dress: @escaping @Sendable (HTTPResponse) -> HTTPResponse
+    ) {
         self.exchange = exchange
         self.picture = picture
         self.output = output
@@ -50,7 +53,8 @@ final class UpscaleAnswer: HTTPStream {
                 finished: { result in
                     self.finished(result)
                     switch result {
-                    case .success(let run): counters.upscaled(run, pixelsIn: self.picture.info.width * self.picture.info.height)
+                    case .success(let run):
+                        counters.upscaled(run, pixelsIn: self.picture.info.width * self.picture.info.height)
                     case .failure(let error): counters.ended(error.code == .cancelled ? "cancelled" : "failed")
                     }
                 }))
@@ -74,7 +78,8 @@ final class UpscaleAnswer: HTTPStream {
             return !state.hasBegun
         }
         if isFirst {
-            answer(HTTPResponse(status: 200, headers: headers + [("Trailer", "X-Enlarge-Seconds")], body: .stream(self)))
+            answer(
+                HTTPResponse(status: 200, headers: headers + [("Trailer", "X-Enlarge-Seconds")], body: .stream(self)))
         } else {
             exchange.wake()
         }
@@ -83,7 +88,8 @@ final class UpscaleAnswer: HTTPStream {
     private func finished(_ given: Result<RunResult, EnlargerError>) {
         let hasRoom = bytes.grow(to: size)
         let (result, hasBegun) = state.withLock { state in
-            let result = hasRoom && !state.hasNoRoom ? given : .failure(EnlargerError(.diskFull, "no room for the result"))
+            let result =
+                hasRoom && !state.hasNoRoom ? given : .failure(EnlargerError(.diskFull, "no room for the result"))
             state.result = result
             state.input = nil
             return (result, state.hasBegun)
@@ -106,8 +112,10 @@ final class UpscaleAnswer: HTTPStream {
     private var headers: [(name: String, value: String)] {
         let start = state.withLock { $0.start }
         return [
-            ("Content-Type", picture.format.mediaType), ("Cache-Control", "no-store"), ("X-Enlarge-Model", picture.model.model.name),
-            ("X-Enlarge-Scale", String(picture.model.model.scale)), ("X-Enlarge-Device", "cpu"), ("X-Enlarge-Precision", picture.precision),
+            ("Content-Type", picture.format.mediaType), ("Cache-Control", "no-store"),
+            ("X-Enlarge-Model", picture.model.model.name),
+            ("X-Enlarge-Scale", String(picture.model.model.scale)), ("X-Enlarge-Device", "cpu"),
+            ("X-Enlarge-Precision", picture.precision),
             ("X-Enlarge-Planned-Bytes", String(start?.plannedBytes ?? picture.plannedBytes)),
             ("X-Enlarge-Expected-Seconds", JSON.number(start?.expectedSeconds ?? picture.expectedSeconds).text),
             ("X-Enlarge-Width", String(picture.width)), ("X-Enlarge-Height", String(picture.height)),

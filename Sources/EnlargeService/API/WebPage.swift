@@ -13,7 +13,8 @@ enum WebPage {
         var files: [String: File] = [:]
         var index = 0
         while let name = cw_file_list()[index].name {
-            let file = File(name: String(cString: name), type: String(cString: cw_file_list()[index].type), index: index)
+            let file = File(
+                name: String(cString: name), type: String(cString: cw_file_list()[index].type), index: index)
             files[file.name == "index.html" ? "/" : "/assets/\(file.name)"] = file
             index += 1
         }

@@ -36,8 +36,13 @@ final class JobWorker: Sendable {
     /// Between two events of progress.
     private static let progressSeconds = 0.1
 
-    init(engine: UpscaleEngine, queue: any JobQueue, files: JobFiles, disk: DiskAccount, hub: JobHub, counters: Counters, log: ServiceLog) {
-        (self.engine, self.queue, self.files, self.disk, self.hub, self.counters, self.log) = (engine, queue, files, disk, hub, counters, log)
+    init(
+        engine: UpscaleEngine, queue: any JobQueue, files: JobFiles, disk: DiskAccount, hub: JobHub, counters: Counters,
+        log: ServiceLog
+    ) {
+        (self.engine, self.queue, self.files, self.disk, self.hub, self.counters, self.log) = (
+            engine, queue, files, disk, hub, counters, log
+        )
         limit = engine.statistics.slots + 4
         state = Monitor(State())
     }
@@ -118,10 +123,12 @@ final class JobWorker: Sendable {
             let input = open(files.input(id), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
             guard input >= 0 else { throw EnlargerError(.pictureNotFound, "the picture of this job is gone") }
             defer { close(input) }
-            let picture = try engine.prepare(descriptor: input, name: "the picture", parameters: PictureParameters(claim.job.request))
+            let picture = try engine.prepare(
+                descriptor: input, name: "the picture", parameters: PictureParameters(claim.job.request))
             let output = try files.beginResult(id)
             defer { close(output) }
-            let bytes = GrowingFileBytes(disk), result = dup(output)
+            let bytes = GrowingFileBytes(disk)
+            let result = dup(output)
             guard result >= 0 else { throw EnlargerError(.outputFailed, "too many open files") }
             let run = Run(worker: self, claim: claim, output: result, bytes: bytes)
             let number = try engine.submit(
@@ -169,7 +176,9 @@ final class JobWorker: Sendable {
 
         func finished(_ result: Result<RunResult, EnlargerError>) {
             let hasRoom = bytes.grow(to: size) && !isFull.withLock { $0 }
-            worker.finished(claim, hasRoom ? result : .failure(EnlargerError(.diskFull, "no room for the result")), output: output, bytes: bytes)
+            worker.finished(
+                claim, hasRoom ? result : .failure(EnlargerError(.diskFull, "no room for the result")), output: output,
+                bytes: bytes)
         }
 
         private var size: Int {
@@ -185,7 +194,9 @@ final class JobWorker: Sendable {
     private func progressed(_ claim: JobClaim, _ part: Double) {
         let now = monotonicSeconds()
         let isDue = state.withLock { state in
-            guard var active = state.active[claim.job.id], now - active.published >= JobWorker.progressSeconds else { return false }
+            guard var active = state.active[claim.job.id], now - active.published >= JobWorker.progressSeconds else {
+                return false
+            }
             active.progress = part
             active.published = now
             state.active[claim.job.id] = active
@@ -197,7 +208,9 @@ final class JobWorker: Sendable {
         hub.publish(job)
     }
 
-    private func finished(_ claim: JobClaim, _ result: Result<RunResult, EnlargerError>, output: Int32, bytes: GrowingFileBytes) {
+    private func finished(
+        _ claim: JobClaim, _ result: Result<RunResult, EnlargerError>, output: Int32, bytes: GrowingFileBytes
+    ) {
         let id = claim.job.id
         switch result {
         case .success(let run):
@@ -229,7 +242,12 @@ final class JobWorker: Sendable {
         counters.ended("failed")
         // What the picture or its parameters have done wrong once, they will do again.
         let isPassing = problem.status >= 500 && problem.code != "bad_result"
-        log(.warning, "job_failed", [("job", .string(claim.job.id.description)), ("code", .string(problem.code)), ("message", .string(problem.detail))])
+        log(
+            .warning, "job_failed",
+            [
+                ("job", .string(claim.job.id.description)), ("code", .string(problem.code)),
+                ("message", .string(problem.detail)),
+            ])
         end(claim) { () throws(EnlargerError) in
             try self.queue.fail(claim, JobProblem(code: problem.code, message: problem.detail), retry: isPassing)
         }
@@ -245,7 +263,11 @@ final class JobWorker: Sendable {
                 status = try body()
                 break
             } catch {
-                if attempt % 50 == 0 { log(.error, "queue_failed", [("job", .string(claim.job.id.description)), ("message", .string(error.message))]) }
+                if attempt % 50 == 0 {
+                    log(
+                        .error, "queue_failed",
+                        [("job", .string(claim.job.id.description)), ("message", .string(error.message))])
+                }
                 guard !state.withLock({ $0.hasStopped }) else { break }
                 usleep(200_000)
             }
@@ -268,10 +290,14 @@ final class JobWorker: Sendable {
 
     private func beat() {
         while true {
-            let isOver = state.wait(until: monotonicSeconds() + JobWorker.heartbeatSeconds) { $0.hasStopped ? true : nil }
+            let isOver = state.wait(until: monotonicSeconds() + JobWorker.heartbeatSeconds) {
+                $0.hasStopped ? true : nil
+            }
             if isOver == true { return }
             for active in state.withLock({ Array($0.active.values) }) {
-                guard let status = try? queue.heartbeat(active.claim, progress: active.progress), status != .held else { continue }
+                guard let status = try? queue.heartbeat(active.claim, progress: active.progress), status != .held else {
+                    continue
+                }
                 if let run = active.run { engine.cancel(run) }
             }
         }

@@ -24,7 +24,10 @@ final class Counters: Sendable {
 
     func upscaled(_ run: RunResult, pixelsIn: Int) {
         values.withLock {
-            let stages = [("queue", run.start.queueSeconds), ("decode", run.decodeSeconds), ("compute", run.computeSeconds), ("encode", run.encodeSeconds)]
+            let stages = [
+                ("queue", run.start.queueSeconds), ("decode", run.decodeSeconds), ("compute", run.computeSeconds),
+                ("encode", run.encodeSeconds),
+            ]
             for (stage, seconds) in stages { $0.stageSeconds[stage, default: Histogram()].add(seconds) }
             $0.outcomes["done", default: 0] += 1
             $0.pixelsIn += pixelsIn

@@ -16,7 +16,9 @@ struct MetricFamily {
         (self.name, self.kind, self.help, self.lines) = (name, kind, help, lines)
     }
 
-    static func histogram(_ name: String, _ help: String, _ series: [(labels: [(String, String)], histogram: Histogram)]) -> MetricFamily {
+    static func histogram(
+        _ name: String, _ help: String, _ series: [(labels: [(String, String)], histogram: Histogram)]
+    ) -> MetricFamily {
         MetricFamily(
             name, .histogram, help,
             lines: series.flatMap { labels, histogram in
@@ -26,7 +28,9 @@ struct MetricFamily {
                     return line(name + "_bucket", labels + [("le", number(bound))], Double(count))
                 }
                 lines.append(line(name + "_bucket", labels + [("le", "+Inf")], Double(histogram.count)))
-                return lines + [line(name + "_sum", labels, histogram.sum), line(name + "_count", labels, Double(histogram.count))]
+                return lines + [
+                    line(name + "_sum", labels, histogram.sum), line(name + "_count", labels, Double(histogram.count)),
+                ]
             })
     }
 
@@ -55,7 +59,9 @@ struct Histogram: Sendable {
     private(set) var sum = 0.0
 
     /// Seconds: from a trivial request to a picture of many megapixels.
-    static let durations = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900]
+    static let durations = [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900,
+    ]
 
     init(bounds: [Double] = Histogram.durations) {
         self.bounds = bounds
