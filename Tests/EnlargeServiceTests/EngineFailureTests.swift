@@ -60,7 +60,14 @@ extension EngineTests {
         }
 
         @Test(arguments: 0..<3)
-        func `memory that the system does not have is an error of one picture`(allocation: Int) throws {
+        func `memory that the system does not have is an error of one picture`(allocation: Int) async {
+            // In a process of its own: others would get the failure.
+            await #expect(processExitsWith: .success) { [allocation = allocation as Int] in
+                try FailureTests().failAllocation(allocation)
+            }
+        }
+
+        fileprivate func failAllocation(_ allocation: Int) throws {
             try folder.make("a.png", 60, 50)
             let engine = folder.engine(memory: 64 << 20)
             let before = MemoryAccount.bytes
@@ -75,7 +82,11 @@ extension EngineTests {
             engine.drain(seconds: 10)
         }
 
-        @Test func `cancelled pictures leave nothing, whether they waited or ran`() throws {
+        @Test func `cancelled pictures leave nothing, whether they waited or ran`() async {
+            await #expect(processExitsWith: .success) { try FailureTests().cancel() }
+        }
+
+        fileprivate func cancel() throws {
             try folder.make("a.png", 300, 4000)
             try folder.make("b.png", 30, 40)
             let engine = folder.engine(memory: 64 << 20, threads: 1)

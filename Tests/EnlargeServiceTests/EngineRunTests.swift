@@ -12,7 +12,12 @@ extension EngineTests {
     struct RunTests {
         let folder = try! EngineFolder()
 
-        @Test func `a hundred pictures from eight threads in a small budget are those of the command`() throws {
+        @Test func `a hundred pictures from eight threads in a small budget are those of the command`() async {
+            // In a process of its own: the account of memory is the process's.
+            await #expect(processExitsWith: .success) { try RunTests().runHundred() }
+        }
+
+        fileprivate func runHundred() throws {
             let budget = 40 << 20
             let engine = folder.engine(memory: budget, threads: 3)
             struct Job: Sendable {

@@ -1,3 +1,4 @@
+import Glibc
 import HTTPServer
 import Tensors
 
@@ -60,6 +61,8 @@ struct Problem: Error, Sendable {
             self.init(413, "does_not_fit", error.message, members: bytes ?? [])
         case .badResult: self.init(500, "bad_result", error.message)
         case .diskFull: self = .diskFull
+        // The picture libraries tell of it in a sentence alone.
+        case .outputFailed where error.message.contains(String(cString: strerror(ENOSPC))): self = .diskFull
         case .queueFull: self = Problem(429, "queue_full", error.message, headers: [("Retry-After", "60")])
         case .cancelled: self = .shuttingDown
         case .modelInvalid, .modelUnsupported, .outputFailed, .allocationFailed, .downloadFailed, .dataUnusable:
