@@ -39,7 +39,7 @@ function factsOf(job) {
 }
 
 /** Shows a job as it is now, where it is already or first in the list. */
-function draw(job, atEnd = false) {
+function draw(job, { atEnd = false, anew = false } = {}) {
   let row = rows.get(job.id);
   if (!row) {
     row = document.createElement("li");
@@ -47,26 +47,32 @@ function draw(job, atEnd = false) {
     rows.set(job.id, row);
     if (atEnd) list.append(row);
     else list.prepend(row);
+    document.getElementById("no-jobs").hidden = true;
   }
-  const hadFocus = row.contains(document.activeElement);
   row.job = job;
+  // Buttons stay as long as the state does: one that is pressed must not go away under the finger.
+  if (anew || row.dataset.state !== job.state) build(row, job);
+  row.facts.textContent = factsOf(job);
+  if (row.bar) row.bar.value = job.progress;
+}
+
+function build(row, job) {
+  const hadFocus = row.contains(document.activeElement);
   row.dataset.state = job.state;
   row.replaceChildren();
   element("span", "name", row).textContent = job.name ?? job.id;
-  const facts = element("span", job.state === "failed" ? "facts bad" : "facts", row);
-  facts.textContent = factsOf(job);
+  row.facts = element("span", job.state === "failed" ? "facts bad" : "facts", row);
   const actions = element("span", "actions", row);
   if (job.state === "done") button("compare", actions, () => open(job));
   button(isFinished(job) ? "remove" : "cancel", actions, () => remove(job));
+  row.bar = null;
   if (!isFinished(job)) {
-    const bar = element("progress", "", row);
-    bar.max = 1;
-    bar.value = job.progress;
-    bar.dataset.test = "progress";
-    bar.setAttribute("aria-label", job.name ?? job.id);
+    row.bar = element("progress", "", row);
+    row.bar.max = 1;
+    row.bar.dataset.test = "progress";
+    row.bar.setAttribute("aria-label", job.name ?? job.id);
   }
   if (hadFocus) actions.lastElementChild.focus();
-  document.getElementById("no-jobs").hidden = rows.size > 0;
 }
 
 function forget(id) {
@@ -106,14 +112,14 @@ export function add(job, opensWhenDone) {
 }
 
 /** Everything in the language of now. */
-export const redraw = () => rows.forEach((row) => draw(row.job));
+export const redraw = () => rows.forEach((row) => draw(row.job, { anew: true }));
 
 let next = null;
 const more = document.getElementById("more");
 async function page() {
   const answer = await api.jobs(next);
   for (const job of answer.jobs) {
-    draw(job, true);
+    draw(job, { atEnd: true });
     if (!isFinished(job)) follow(job, false);
   }
   next = answer.next;
