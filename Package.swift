@@ -35,8 +35,17 @@ let package = Package(
                 "CCurl",
             ],
             swiftSettings: swift),
+        .target(name: "HTTPServer", dependencies: ["Tensors", "CMicroHTTP"], swiftSettings: swift),
+        .target(name: "Jobs", dependencies: ["Tensors", "CSQLite"], swiftSettings: swift),
+        .target(
+            name: "EnlargeService",
+            dependencies: [
+                "Enlarger", "HTTPServer", "Jobs", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "PictureIO", "CSystem",
+                "CWebPage",
+            ],
+            swiftSettings: swift),
         .executableTarget(
-            name: "enlarge", dependencies: ["Enlarger", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "PictureIO", "CPUBackend", "CSystem"],
+            name: "enlarge", dependencies: ["Enlarger", "EnlargeService", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "PictureIO", "CPUBackend", "CSystem"],
             swiftSettings: swift),
 
         .target(name: "CKernels", cSettings: c),
@@ -45,6 +54,11 @@ let package = Package(
         .systemLibrary(name: "CLibVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"])]),
         .target(name: "CCurl", dependencies: ["CLibCurl"], cSettings: c),
         .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+
+        .target(name: "CMicroHTTP", dependencies: ["CLibMicroHTTPD"], cSettings: c),
+        .systemLibrary(name: "CLibMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "CWebPage", exclude: ["page", "openapi.json"], cSettings: c + [.unsafeFlags(["-Wno-c23-extensions"])]),
 
         .target(name: "TestSupport", dependencies: ["Tensors", "NetworkGraph"], path: "Tests/TestSupport", swiftSettings: swift),
         .testTarget(name: "NetworkGraphTests", dependencies: ["NetworkGraph", "Tensors", "TestSupport"], swiftSettings: swift),
@@ -56,6 +70,12 @@ let package = Package(
             dependencies: ["CPUBackend", "StreamPlanner", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport"],
             swiftSettings: swift),
         .testTarget(name: "PictureIOTests", dependencies: ["PictureIO", "Tensors", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Tensors", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "JobsTests", dependencies: ["Jobs", "Tensors", "TestSupport"], swiftSettings: swift),
+        .testTarget(
+            name: "EnlargeServiceTests",
+            dependencies: ["EnlargeService", "Enlarger", "HTTPServer", "Jobs", "PictureIO", "CVips", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],
+            swiftSettings: swift),
         .testTarget(
             name: "EnlargerTests",
             dependencies: ["Enlarger", "PictureIO", "CVips", "CKernels", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],

@@ -9,7 +9,7 @@ import Glibc
 /// The processor as a device: which kernels run a node, and what they cost.
 package struct CPUDevice: DeviceCosts {
     package let isa: ek_isa
-    package let threads: Int
+    package var threads: Int
     /// Products in bfloat16 where Winograd runs (needs AVX512-BF16).
     package let usesBFloat16: Bool
 

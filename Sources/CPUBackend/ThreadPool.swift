@@ -14,6 +14,7 @@ package final class ThreadPool: @unchecked Sendable {  // state is atomic, or wr
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let unpark = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var handles: [pthread_t] = []
     /// The call's; read by threads that take part.
     private var body: (@Sendable (_ task: Int, _ thread: Int) -> Void)?
@@ -29,14 +30,31 @@ package final class ThreadPool: @unchecked Sendable {  // state is atomic, or wr
     private let sleepers = Atomic<Int>(0)
     private let callerSleeps = Atomic<Bool>(false)
 
+    private let currentLimit: Atomic<Int>
+
+    /// Threads that take part from the next call on, 1...`threads`: all at first. The others sleep, and no call wakes
+    /// them. Any thread may set it at any time.
+    package var limit: Int {
+        get { currentLimit.load(ordering: .relaxed) }
+        set {
+            let new = min(max(newValue, 1), threads)
+            guard new != currentLimit.exchange(new, ordering: .sequentiallyConsistent) else { return }
+            pthread_mutex_lock(mutex)
+            pthread_cond_broadcast(unpark)
+            pthread_mutex_unlock(mutex)
+        }
+    }
+
     /// How often a thread looks before it sleeps: 50 to 100 microseconds, more than the gap between two layers.
     private static let patience = 2_000
 
     package init(threads: Int) {
         self.threads = max(1, threads)
+        currentLimit = Atomic(self.threads)
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(wake, nil)
         pthread_cond_init(done, nil)
+        pthread_cond_init(unpark, nil)
         for thread in 1..<max(self.threads, 1) where thread < self.threads {
             var handle = pthread_t()
             let start = Unmanaged.passRetained(Start(pool: self, thread: thread))
@@ -54,21 +72,26 @@ package final class ThreadPool: @unchecked Sendable {  // state is atomic, or wr
     deinit {
         stopping.store(true, ordering: .sequentiallyConsistent)
         announce()
+        pthread_mutex_lock(mutex)
+        pthread_cond_broadcast(unpark)
+        pthread_mutex_unlock(mutex)
         for handle in handles { pthread_join(handle, nil) }
         pthread_cond_destroy(wake)
         pthread_cond_destroy(done)
+        pthread_cond_destroy(unpark)
         pthread_mutex_destroy(mutex)
         mutex.deallocate()
         wake.deallocate()
         done.deallocate()
+        unpark.deallocate()
     }
 
-    /// Runs `body(task, thread)` for every task in 0..<tasks, on up to `threads` threads, and returns when all are done.
+    /// Runs `body(task, thread)` for every task in 0..<tasks, on up to `limit` threads, and returns when all are done.
     /// Not reentrant; one caller at a time.
     package func run(tasks: Int, _ body: @escaping @Sendable (_ task: Int, _ thread: Int) -> Void) {
         let mode = ek_flush_subnormals()
         defer { ek_restore_mode(mode) }
-        guard threads > 1, tasks > 1 else {
+        guard limit > 1, tasks > 1 else {
             for task in 0..<tasks { body(task, 0) }
             return
         }
@@ -127,6 +150,15 @@ package final class ThreadPool: @unchecked Sendable {  // state is atomic, or wr
         pthread_mutex_unlock(mutex)
     }
 
+    /// Returns when the thread may take part in calls.
+    private func park(thread: Int) {
+        pthread_mutex_lock(mutex)
+        while thread >= currentLimit.load(ordering: .sequentiallyConsistent), !stopping.load(ordering: .sequentiallyConsistent) {
+            pthread_cond_wait(unpark, mutex)
+        }
+        pthread_mutex_unlock(mutex)
+    }
+
     /// Returns when the generation is no longer `seen`.
     private func awaitGeneration(after seen: Int) {
         for _ in 0..<Self.patience {
@@ -156,6 +188,7 @@ package final class ThreadPool: @unchecked Sendable {  // state is atomic, or wr
             _ = ek_flush_subnormals()
             var seen = 0
             while !pool.stopping.load(ordering: .sequentiallyConsistent) {
+                if thread >= pool.limit { pool.park(thread: thread) }
                 pool.awaitGeneration(after: seen)
                 seen = pool.generation.load(ordering: .sequentiallyConsistent)
                 pool.join(thread: thread)

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -9,4 +10,16 @@ int es_processor_count(void) {
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (int)online : 1;
+}
+
+void es_limit_heaps(int heaps, int block)
+{
+    mallopt(M_ARENA_MAX, heaps);
+    mallopt(M_MMAP_THRESHOLD, block);
+    mallopt(M_TRIM_THRESHOLD, block);
+}
+
+void es_trim_heaps(void)
+{
+    malloc_trim(0);
 }

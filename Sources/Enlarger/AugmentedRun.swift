@@ -76,8 +76,7 @@ final class AugmentedRun {
             for flips in 0..<4 {
                 try runOnce(
                     run, flipsColumns: flips & 1 != 0, flipsRows: flips & 2 != 0, isFirst: flips == 0, from: isTurned ? turned : input,
-                    into: isTurned ? turnedSums : sums)
-                try progress?(Double((isTurned ? 4 : 0) + flips + 1) / 9)
+                    into: isTurned ? turnedSums : sums, progress: { try progress?((Double((isTurned ? 4 : 0) + flips) + $0) / 9) })
             }
         }
         try deliver(sums, turnedSums)
@@ -101,7 +100,8 @@ final class AugmentedRun {
     }
 
     private func runOnce(
-        _ run: CPURun, flipsColumns: Bool, flipsRows: Bool, isFirst: Bool, from input: SpoolFile, into sums: SpoolFile
+        _ run: CPURun, flipsColumns: Bool, flipsRows: Bool, isFirst: Bool, from input: SpoolFile, into sums: SpoolFile,
+        progress: (Double) throws -> Void
     ) throws {
         let plan = run.plan, (width, height) = (plan.width, plan.height), pel = bytesPerPixel, scale = graph.scale
         let row = arena.base + buffers.pixelRows
@@ -134,6 +134,9 @@ final class AugmentedRun {
                         }
                     }
                     try sums.write(UnsafeRawBufferPointer(room), at: offset)
+                }
+                if y % 16 == 15 || y == height * scale - 1 {
+                    try progress(Double(s * height * scale + y + 1) / Double(plan.strips.count * height * scale))
                 }
             })
     }

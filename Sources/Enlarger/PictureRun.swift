@@ -7,9 +7,8 @@ import Tensors
 /// With one strip rows flow straight through. With several, the picture's pixels and the result's pass through
 /// temporary files, because every strip reads all rows, and a row of the result is complete with the last strip only.
 final class PictureRun {
-    /// Reads `count` rows from `row` on; rows are asked for in order, once.
-    typealias Source = (_ target: UnsafeMutableRawBufferPointer, _ row: Int, _ count: Int) throws -> Void
-    typealias Sink = (_ rows: UnsafeRawBufferPointer, _ count: Int) throws -> Void
+    typealias Source = PictureSource
+    typealias Sink = PictureSink
 
     private let graph: PictureGraph
     private let run: CPURun

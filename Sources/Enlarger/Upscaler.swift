@@ -36,15 +36,18 @@ public struct UpscaleResult: Sendable {
 /// ```
 public final class Upscaler {
     public let options: UpscaleOptions
-    package let model: Model
-    package let modelName: String
-    /// The enlargement; of several, the largest.
-    public var scale: Int { scales.max()! }
-    /// In the order of `options.scales`, and of the outputs of `upscale(_:to:)`.
-    public let scales: [Int]
+    package let loaded: LoadedModel
     package let device: CPUDevice
     package let pool: ThreadPool
-    private var prepared: (kind: PictureKind, graph: PictureGraph, network: CPUNetwork)?
+    private let how: PictureProcessing
+    private var weights: CPUNetwork?
+
+    package var model: Model { loaded.model }
+    package var modelName: String { loaded.name }
+    /// The enlargement; of several, the largest.
+    public var scale: Int { loaded.scale }
+    /// In the order of `options.scales`, and of the outputs of `upscale(_:to:)`.
+    public var scales: [Int] { loaded.scales }
 
     /// Finds and reads the model, and picks the device.
     /// - Throws: `EnlargerError` with `modelNotFound`, `modelInvalid`, `modelUnsupported`, `usage` (scale) or `noDevice`.
@@ -54,16 +57,12 @@ public final class Upscaler {
     }
 
     package init(model: Model, name: String, options: UpscaleOptions) throws(EnlargerError) {
-        self.model = model
         self.options = options
-        modelName = name
-        scales = options.scales.isEmpty ? [model.scales.max()!] : options.scales
-        if let missing = scales.first(where: { !model.scales.contains($0) }) {
-            throw EnlargerError(.usage, "\(name) enlarges \(model.scales.sorted().map { "x\($0)" }.joined(separator: ", ")), not x\(missing)")
-        }
-        guard Set(scales).count == scales.count else { throw EnlargerError(.usage, "a scale is named twice") }
-        guard scales.count == 1 || !options.testTimeAugmentation else { throw EnlargerError(.usage, "-x takes one scale at a time") }
+        loaded = try LoadedModel(model: model, name: name, scales: options.scales)
+        guard loaded.scales.count == 1 || !options.testTimeAugmentation else { throw EnlargerError(.usage, "-x takes one scale at a time") }
         device = try CPUDevice.chosen(options)
+        how = PictureProcessing(
+            device: device, chroma: options.chroma == .bilinear ? .bilinear : .bicubic, isAugmented: options.testTimeAugmentation)
         pool = ThreadPool(threads: device.threads)
     }
 
@@ -72,72 +71,27 @@ public final class Upscaler {
         return file.split(separator: ".").dropLast().joined(separator: ".")
     }
 
-    public var precision: String { device.usesBFloat16 ? "bf16" : "fp32" }
+    public var precision: String { device.precision }
 
     /// - Parameter height: needed for test-time augmentation alone, which also runs the picture transposed.
     package func planner(width: Int, height: Int, kind: PictureKind, bits: Int) throws(EnlargerError) -> Planner {
-        let graph = try pictureGraph(kind)
-        let pixel = kind.channels * bits / 8
-        let fill = TransparentFill.bytes(width: width, kind: kind, bits: bits)
-        let picture =
-            options.testTimeAugmentation
-            ? PictureBytes(input: 0, output: 0, fixed: AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits) + fill)
-            : PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width) + fill)
-        return Planner(graph: graph.graph, costs: device, picture: picture)
-    }
-
-    private func pictureGraph(_ kind: PictureKind) throws(EnlargerError) -> PictureGraph {
-        if let prepared, prepared.kind == kind { return prepared.graph }
-        return try PictureGraph(model: model, scales: scales, kind: kind, chroma: options.chroma == .bilinear ? .bilinear : .bicubic)
-    }
-
-    /// The network with its weights packed; kept while pictures of one kind follow each other.
-    func prepare(_ kind: PictureKind) throws(EnlargerError) -> (graph: PictureGraph, network: CPUNetwork) {
-        if let prepared, prepared.kind == kind { return (prepared.graph, prepared.network) }
-        prepared = nil  // the old weights go before new ones come: never two in memory
-        let graph = try pictureGraph(kind)
-        let network = try CPUNetwork(graph: graph.graph, device: device)
-        prepared = (kind, graph, network)
-        return (graph, network)
+        try loaded.planner(width: width, height: height, kind: kind, bits: bits, how: how)
     }
 
     /// The plan for a picture; with test-time augmentation a second one, for the picture transposed.
     func plans(width: Int, height: Int, kind: PictureKind, bits: Int) throws(EnlargerError) -> [Plan] {
-        let planner = try planner(width: width, height: height, kind: kind, bits: bits)
-        var plans = [try planner.plan(width: width, height: height, budget: options.memory)]
-        if options.testTimeAugmentation { plans.append(try planner.plan(width: height, height: width, budget: options.memory)) }
-        return plans
+        try loaded.plans(width: width, height: height, kind: kind, bits: bits, how: how, budget: options.memory)
     }
 
-    /// The one path that every picture takes: rows from the source, through the network, to the sink of each scale.
+    /// Weights are packed for the first picture and kept.
     func execute(
-        _ plans: [Plan], kind: PictureKind, bits: Int, source: @escaping PictureRun.Source, sinks: [PictureRun.Sink],
+        _ plans: [Plan], kind: PictureKind, bits: Int, source: @escaping PictureSource, sinks: [PictureSink],
         progress: ((Double) throws -> Void)?
     ) throws {
-        let (graph, network) = try prepare(kind)
-        let roundsPlanes = options.chroma == .bilinear && bits == 8
-        if options.testTimeAugmentation {
-            let (width, height) = (plans[0].width, plans[0].height)
-            let memory = try Arena(byteCount: TransparentFill.bytes(width: width, kind: kind, bits: bits))
-            defer { withExtendedLifetime(memory) {} }
-            let source =
-                kind.hasAlpha ? TransparentFill(width: width, height: height, kind: kind, bits: bits, memory: memory.base, upstream: source).read : source
-            try AugmentedRun(
-                graph: graph, network: network, pool: pool, upright: plans[0], transposed: plans[1], bits: bits, roundsPlanes: roundsPlanes,
-                source: source, sink: sinks[0]
-            ).execute(progress: progress)
-        } else {
-            try PictureRun(
-                graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), bits: bits, roundsPlanes: roundsPlanes, source: source,
-                sinks: sinks
-            ).execute(progress: progress)
-        }
-    }
-
-    private func notes(on plans: [Plan]) -> [String] {
-        let strips = plans.map(\.strips.count).max()!
-        return (strips > 1 ? ["\(strips) vertical strips: the picture and the result pass through temporary files"] : [])
-            + (plans.count > 1 ? ["eight orientations: the picture and their sums pass through temporary files"] : [])
+        let weights = try weights ?? loaded.packWeights()
+        self.weights = weights
+        try loaded.execute(
+            plans, weights: weights, pool: pool, kind: kind, bits: bits, how: how, source: source, sinks: sinks, progress: progress)
     }
 
     /// Enlarges one picture file.
@@ -192,13 +146,15 @@ public final class Upscaler {
             UpscaleResult(
                 input: input, output: result.0, model: modelName, scale: scale, device: "cpu", precision: precision, width: scale * info.width,
                 height: scale * info.height, seconds: seconds, plannedBytes: plans.map(\.plannedBytes).max()!, codecBytes: codecBytes,
-                notes: model.notes + info.notes + result.1.notes + notes(on: plans))
+                notes: model.notes + info.notes + result.1.notes + LoadedModel.notes(on: plans))
         }
     }
 }
 
 extension CPUDevice {
-    static func chosen(_ options: UpscaleOptions) throws(EnlargerError) -> CPUDevice {
+    package var precision: String { usesBFloat16 ? "bf16" : "fp32" }
+
+    package static func chosen(_ options: UpscaleOptions) throws(EnlargerError) -> CPUDevice {
         if case .vulkan = options.device { throw EnlargerError(.noDevice, "no Vulkan device: this version runs on the CPU") }
         switch options.precision {
         case .fp16: throw EnlargerError(.usage, "fp16 is for GPUs; the CPU has fp32 and bf16")

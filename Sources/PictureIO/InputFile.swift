@@ -32,6 +32,21 @@ struct InputFile: ~Copyable {
         bytes = Int(status.st_size)
     }
 
+    /// A file that is open already; the descriptor is duplicated and stays the caller's.
+    /// - Throws: `pictureInvalid` for what is not a regular file, and for empty files.
+    init(descriptor: Int32, name: String) throws(EnlargerError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw EnlargerError(.pictureInvalid, "\(name) is not a file")
+        }
+        guard status.st_size > 0 else { throw EnlargerError(.pictureInvalid, "\(name) is empty") }
+        let file = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard file >= 0 else { throw EnlargerError(.pictureInvalid, "cannot open \(name): \(systemError())") }
+        self.descriptor = file
+        self.name = name
+        bytes = Int(status.st_size)
+    }
+
     deinit { close(descriptor) }
 
     private static func standardInput() throws(EnlargerError) -> Int32 {

@@ -52,7 +52,8 @@ final class OutputFile {
         guard let absolute = realpath(folder, nil) else {
             throw EnlargerError(.outputFailed, "cannot write \(path): \(systemError())")
         }
-        let temporary = "\(String(cString: absolute))/.enlarger-\(String(UInt64.random(in: .min ... .max), radix: 36)).part"
+        let temporary =
+            "\(String(cString: absolute))/.enlarger-\(String(UInt64.random(in: .min ... .max), radix: 36)).part"
         free(absolute)
         slot = TemporaryFiles.add(temporary)
         guard slot >= 0 else { throw EnlargerError(.outputFailed, "cannot write \(path): too many unfinished outputs") }
@@ -65,6 +66,15 @@ final class OutputFile {
         if exists { fchmod(descriptor, status.st_mode & 0o777) }
         finalPath = target
         temporaryPath = temporary
+    }
+
+    /// A file that is open for reading and writing and that somebody else keeps; the descriptor is duplicated.
+    init(descriptor: Int32, name: String) throws(EnlargerError) {
+        let file = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard file >= 0 else { throw EnlargerError(.outputFailed, "cannot write \(name): \(systemError())") }
+        self.descriptor = file
+        self.name = name
+        (finalPath, temporaryPath, slot, copyTo) = (nil, nil, -1, -1)
     }
 
     /// Gives the complete file its name.

@@ -47,12 +47,16 @@ package enum PictureFormat: String, Sendable, CaseIterable {
         } else if has("ftyp", at: 4) {
             if has("avif", at: 8) || has("avis", at: 8) {
                 self = .avif
-            } else if ["heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1"].contains(where: { has($0, at: 8) }) {
+            } else if ["heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1"].contains(where: {
+                has($0, at: 8)
+            }) {
                 self = .heic
             } else {
                 return nil
             }
-        } else if start.count > 2, start[0] == 0x50, (0x31...0x36).contains(start[1]), start[2] <= 0x20 || start[2] == 0x23 {
+        } else if start.count > 2, start[0] == 0x50, (0x31...0x36).contains(start[1]),
+            start[2] <= 0x20 || start[2] == 0x23
+        {
             self = .pnm
         } else {
             return nil
@@ -80,6 +84,8 @@ package enum PictureFormat: String, Sendable, CaseIterable {
     package var holds16Bits: Bool { self == .png || self == .tiff || self == .avif }
     /// The encoder and the decoder work on the whole picture in memory.
     package var isWholePicture: Bool { [.webp, .avif, .heic, .gif].contains(self) }
+    /// What is written stays as it is: the file can be read while it grows. Writing TIFF goes back in the file.
+    package var isWrittenInOrder: Bool { self != .tiff }
     /// The longest side, in pixels, that can be written.
     package var longestSide: Int {
         switch self {

@@ -18,14 +18,38 @@ package final class PictureReader: @unchecked Sendable {
     /// Opens a file and reads its header.
     /// - Parameter path: a file, or "-" for standard input.
     /// - Throws: `pictureNotFound`, `pictureInvalid`, `pictureUnsupported`, `pictureTooLarge`.
-    package init(path: String, limits: PictureLimits = PictureLimits()) throws(EnlargerError) {
-        let file = try InputFile(path: path)
+    package convenience init(path: String, limits: PictureLimits = PictureLimits()) throws(EnlargerError) {
+        try self.init(InputFile(path: path), formats: PictureFormat.allCases, limits: limits)
+    }
+
+    /// Reads the header of a file that is open. The descriptor is duplicated; both share one offset, so that a file has
+    /// one reader at a time.
+    /// - Parameters:
+    ///   - name: for messages.
+    ///   - formats: those that are accepted; told by the file's first bytes.
+    /// - Throws: `pictureInvalid`, `pictureUnsupported`, `pictureTooLarge`.
+    package convenience init(
+        descriptor: Int32, name: String, formats: [PictureFormat] = PictureFormat.allCases,
+        limits: PictureLimits = PictureLimits()
+    ) throws(EnlargerError) {
+        try self.init(InputFile(descriptor: descriptor, name: name), formats: formats, limits: limits)
+    }
+
+    private init(_ file: consuming InputFile, formats: [PictureFormat], limits: PictureLimits) throws(EnlargerError) {
         let name = file.name
         guard let format = PictureFormat(signature: file.peek(32)) else {
             throw EnlargerError(
-                .pictureInvalid, "\(name) is not a picture of a known format (PNG, JPEG, WebP, TIFF, AVIF, HEIF, GIF, PNM)")
+                .pictureInvalid,
+                "\(name) is not a picture of a known format (PNG, JPEG, WebP, TIFF, AVIF, HEIF, GIF, PNM)")
         }
-        guard ev_start() == 0 else { throw EnlargerError(.pictureUnsupported, "libvips does not start: \(takeVipsError())") }
+        guard formats.contains(format) else {
+            throw EnlargerError(
+                .pictureUnsupported,
+                "\(name) is \(format.name); accepted are \(formats.map(\.name).joined(separator: ", "))")
+        }
+        guard ev_start() == 0 else {
+            throw EnlargerError(.pictureUnsupported, "libvips does not start: \(takeVipsError())")
+        }
         guard ev_can_read(format.shim) == 1 else {
             throw EnlargerError(.pictureUnsupported, "\(name): the installed libvips does not read \(format.name)")
         }
@@ -69,7 +93,8 @@ package final class PictureReader: @unchecked Sendable {
             let what = whole > 0 ? "needs the whole picture in memory" : "needs large blocks in memory"
             throw EnlargerError(
                 .pictureTooLarge,
-                "\(name): decoding this \(format.name) of \(width) x \(height) \(what), about \(decoderBytes) bytes; the limit is \(limits.decoderBytes)")
+                "\(name): decoding this \(format.name) of \(width) x \(height) \(what), about \(decoderBytes) bytes; the limit is \(limits.decoderBytes)"
+            )
         }
         if whole > 0 {
             let kind = format == .jpg ? "progressive JPEG" : format == .png ? "interlaced PNG" : format.name
@@ -79,24 +104,32 @@ package final class PictureReader: @unchecked Sendable {
 
         // libheif has rotated the picture already.
         let orientation = format == .avif || format == .heic ? 1 : Int(header.orientation)
-        if orientation > 2 { notes.append("EXIF orientation \(orientation): decoded to a temporary file, then read in order") }
+        if orientation > 2 {
+            notes.append("EXIF orientation \(orientation): decoded to a temporary file, then read in order")
+        }
 
         ev_reader_header(vips, &header)
         let colourChannels = header.bands < 3 ? 1 : 3
         guard Int(header.bands) - colourChannels <= 1, header.bits != 0 else {
-            throw EnlargerError(.pictureUnsupported, "\(name) has \(header.bands) channels; grey or RGB with alpha at most is supported")
+            throw EnlargerError(
+                .pictureUnsupported, "\(name) has \(header.bands) channels; grey or RGB with alpha at most is supported"
+            )
         }
         return PictureInfo(
-            width: orientation > 4 ? height : width, height: orientation > 4 ? width : height, colourChannels: colourChannels,
+            width: orientation > 4 ? height : width, height: orientation > 4 ? width : height,
+            colourChannels: colourChannels,
             hasAlpha: Int(header.bands) > colourChannels, bits: Int(header.bits), format: format,
             hasProfile: header.has_profile != 0, hasEXIF: header.has_exif != 0, orientation: orientation,
             decoderBytes: decoderBytes.addingOrMax(
-                OrientedSpool.bytes(orientation: orientation, width: width, height: height, pixel: Int(header.bands) * Int(header.bits) / 8)),
+                OrientedSpool.bytes(
+                    orientation: orientation, width: width, height: height,
+                    pixel: Int(header.bands) * Int(header.bits) / 8)),
             notes: notes)
     }
 
     /// Adds the conversion to grey or RGB of 8 or 16 bits that the picture needs, and says which.
-    private static func convert(_ vips: OpaquePointer, header: EVHeader, name: String) throws(EnlargerError) -> String? {
+    private static func convert(_ vips: OpaquePointer, header: EVHeader, name: String) throws(EnlargerError) -> String?
+    {
         switch Int(header.colour) {
         case Int(EV_COLOUR_GREY), Int(EV_COLOUR_RGB):
             guard header.bits != 0 else {
@@ -115,7 +148,8 @@ package final class PictureReader: @unchecked Sendable {
             }
             return "Lab, XYZ or linear samples converted to sRGB of 16 bits"
         default:
-            throw EnlargerError(.pictureUnsupported, "\(name) has \(header.bands) channels of a kind that is neither grey nor RGB")
+            throw EnlargerError(
+                .pictureUnsupported, "\(name) has \(header.bands) channels of a kind that is neither grey nor RGB")
         }
     }
 

@@ -38,37 +38,101 @@ package final class PictureWriter: @unchecked Sendable {
     ///   - colourChannels: 1 or 3.
     ///   - metadataFrom: ICC profile, EXIF, XMP, IPTC and resolution come from there; the orientation becomes 1.
     /// - Throws: `usage` for an unknown format, `outputFailed` for the rest.
-    package init(
-        path: String, format: PictureFormat? = nil, width: Int, height: Int, bits: Int, colourChannels: Int, hasAlpha: Bool,
+    package convenience init(
+        path: String, format: PictureFormat? = nil, width: Int, height: Int, bits: Int, colourChannels: Int,
+        hasAlpha: Bool,
         metadataFrom reader: PictureReader? = nil, options: PictureWriterOptions = PictureWriterOptions()
     ) throws(EnlargerError) {
-        precondition(width > 0 && height > 0 && (bits == 8 || bits == 16) && (colourChannels == 1 || colourChannels == 3))
         guard let format = format ?? PictureFormat(path: path) ?? (path == "-" ? .png : nil), format.isWritable else {
             throw EnlargerError(.usage, "\(path): pictures are written as png, jpg, webp, tiff or avif")
         }
+        try self.init(
+            name: path, format: format, width: width, height: height, bits: bits, colourChannels: colourChannels,
+            hasAlpha: hasAlpha,
+            reader: reader, options: options
+        ) { () throws(EnlargerError) in try OutputFile(path: path, needsSeeking: format == .tiff) }
+    }
+
+    /// Starts a picture in a file that is open for reading and writing, at the start of it. The descriptor is duplicated;
+    /// others may read the file with `pread` while it grows, where `format.isWrittenInOrder`. What a failure leaves in
+    /// the file is of no use.
+    /// - Parameter name: for messages.
+    /// - Throws: `usage` for a format that is not written, `outputFailed` for the rest.
+    package convenience init(
+        descriptor: Int32, name: String, format: PictureFormat, width: Int, height: Int, bits: Int, colourChannels: Int,
+        hasAlpha: Bool,
+        metadataFrom reader: PictureReader? = nil, options: PictureWriterOptions = PictureWriterOptions()
+    ) throws(EnlargerError) {
+        try self.init(
+            name: name, format: format, width: width, height: height, bits: bits, colourChannels: colourChannels,
+            hasAlpha: hasAlpha,
+            reader: reader, options: options
+        ) { () throws(EnlargerError) in try OutputFile(descriptor: descriptor, name: name) }
+    }
+
+    /// - Throws: what makes it impossible to write such a picture in a format, whatever the file.
+    package static func check(_ format: PictureFormat, name: String, width: Int, height: Int) throws(EnlargerError) {
+        guard format.isWritable else {
+            throw EnlargerError(.usage, "\(name): pictures are written as png, jpg, webp, tiff or avif")
+        }
         guard ev_can_write(format.shim) == 1 else {
-            throw EnlargerError(.outputFailed, "\(path): the installed libvips does not write \(format.name)")
+            throw EnlargerError(.outputFailed, "\(name): the installed libvips does not write \(format.name)")
         }
         guard max(width, height) <= format.longestSide else {
             throw EnlargerError(
-                .outputFailed, "\(path): \(format.name) holds at most \(format.longestSide) pixels a side, not \(width) x \(height)")
+                .outputFailed,
+                "\(name): \(format.name) holds at most \(format.longestSide) pixels a side, not \(width) x \(height)")
         }
+    }
+
+    private static func saved(_ format: PictureFormat, bits: Int, colourChannels: Int, hasAlpha: Bool) -> Samples {
+        Samples(
+            bands: (format.holdsGrey ? colourChannels : 3) + (hasAlpha && format.holdsAlpha ? 1 : 0),
+            bits: format.holds16Bits ? bits : 8)
+    }
+
+    private static func ringRows(rowBytes: Int) -> Int { min(max(4, (1 << 20) / rowBytes), 64) }
+
+    /// What `encoderBytes` of a writer will be.
+    package static func encoderBytes(
+        format: PictureFormat, width: Int, height: Int, bits: Int, colourChannels: Int, hasAlpha: Bool
+    ) -> Int {
+        let samples = saved(format, bits: bits, colourChannels: colourChannels, hasAlpha: hasAlpha)
+        let rowBytes = width * samples.bands * samples.bits / 8
+        return EncoderMemory.bytes(
+            format: format, width: width, height: height, rowBytes: rowBytes, ringRows: ringRows(rowBytes: rowBytes))
+    }
+
+    private init(
+        name path: String, format: PictureFormat, width: Int, height: Int, bits: Int, colourChannels: Int,
+        hasAlpha: Bool,
+        reader: PictureReader?, options: PictureWriterOptions, open: () throws(EnlargerError) -> OutputFile
+    ) throws(EnlargerError) {
+        precondition(
+            width > 0 && height > 0 && (bits == 8 || bits == 16) && (colourChannels == 1 || colourChannels == 3))
+        try Self.check(format, name: path, width: width, height: height)
         let savedColours = format.holdsGrey ? colourChannels : 3
         given = Samples(bands: colourChannels + (hasAlpha ? 1 : 0), bits: bits)
-        saved = Samples(bands: savedColours + (hasAlpha && format.holdsAlpha ? 1 : 0), bits: format.holds16Bits ? bits : 8)
+        saved = Self.saved(format, bits: bits, colourChannels: colourChannels, hasAlpha: hasAlpha)
 
         var notes: [String] = []
         if bits == 16 && format == .avif { notes.append("AVIF holds 12 bits a sample: 16 bits cut to 12") }
         if saved.bits < bits { notes.append("\(format.name) holds 8 bits a sample: 16 bits rounded to 8") }
         if hasAlpha && !format.holdsAlpha { notes.append("\(format.name) holds no alpha: flattened onto white") }
         let dropProfile = reader.map { $0.info.hasProfile && $0.info.colourChannels != savedColours } ?? false
-        if dropProfile { notes.append("the ICC profile was for \(savedColours == 3 ? "grey" : "RGB") samples: dropped") }
-        if format == .tiff, reader?.info.hasEXIF == true { notes.append("libvips writes no EXIF in TIFF: not carried over") }
+        if dropProfile {
+            notes.append("the ICC profile was for \(savedColours == 3 ? "grey" : "RGB") samples: dropped")
+        }
+        if format == .tiff, reader?.info.hasEXIF == true {
+            notes.append("libvips writes no EXIF in TIFF: not carried over")
+        }
         self.notes = notes
 
         let rowBytes = width * saved.bands * saved.bits / 8
-        let ringRows = min(max(4, (1 << 20) / rowBytes), 64)
-        encoderBytes = EncoderMemory.bytes(format: format, width: width, height: height, rowBytes: rowBytes, ringRows: ringRows)
+        let ringRows = Self.ringRows(rowBytes: rowBytes)
+        encoderBytes = Self.encoderBytes(
+            format: format, width: width, height: height, bits: bits, colourChannels: colourChannels, hasAlpha: hasAlpha
+        )
         let rawBytes = rowBytes.multipliedOrMax(by: height)
         var shim = EVWriteOptions()
         shim.format = format.shim
@@ -86,7 +150,7 @@ package final class PictureWriter: @unchecked Sendable {
         shim.swap_resolution = (reader?.info.orientation ?? 1) > 4 ? 1 : 0
         shim.ring_rows = Int32(ringRows)
 
-        let file = try OutputFile(path: path, needsSeeking: format == .tiff)
+        let file = try open()
         guard let vips = ev_writer_open(file.descriptor, &shim, reader?.metadata) else {
             throw EnlargerError(.outputFailed, "cannot write \(path): \(takeVipsError())")
         }
@@ -107,7 +171,9 @@ package final class PictureWriter: @unchecked Sendable {
     /// - Throws: `outputFailed` once the encoder has failed (a full disk, say); nothing is left behind.
     package func writeRows(_ rows: UnsafeRawBufferPointer, count: Int) throws(EnlargerError) {
         let rowBytes = width * given.bands * given.bits / 8
-        precondition(count >= 0 && rowsWritten + count <= height && rows.count >= count * rowBytes, "too many rows, or too few bytes")
+        precondition(
+            count >= 0 && rowsWritten + count <= height && rows.count >= count * rowBytes,
+            "too many rows, or too few bytes")
         guard let vips else { throw EnlargerError(.outputFailed, "cannot write \(name): the writer is closed") }
         guard count > 0, let start = rows.baseAddress else { return }
         rowsWritten += count
@@ -119,7 +185,8 @@ package final class PictureWriter: @unchecked Sendable {
         defer { converted.deallocate() }
         for y in 0..<count {
             ev_convert_samples(
-                start + y * rowBytes, Int32(given.bands), Int32(given.bits), converted, Int32(saved.bands), Int32(saved.bits), width)
+                start + y * rowBytes, Int32(given.bands), Int32(given.bits), converted, Int32(saved.bands),
+                Int32(saved.bits), width)
             guard ev_writer_rows(vips, converted, 1) == 0 else { throw failure() }
         }
     }

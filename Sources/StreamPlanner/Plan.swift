@@ -41,8 +41,10 @@ package struct Plan: Sendable, Equatable {
     /// The expected duration, by the device's cost model.
     package var seconds: Double
 
-    /// Everything the run allocates.
-    package var plannedBytes: Int { weightsBytes + activationBytes + scratchBytes + ioBytes }
+    /// What the run allocates for itself; weights may be shared with others.
+    package var runBytes: Int { activationBytes + scratchBytes + ioBytes }
+    /// Everything the run needs.
+    package var plannedBytes: Int { weightsBytes + runBytes }
 }
 
 extension NetworkGraph {

@@ -24,6 +24,9 @@ package struct Planner: Sendable {
     /// The largest picture side that is planned; products of sides and bytes stay far inside 64 bits.
     package static let sideLimit = 1 << 24
 
+    /// More strips save nothing: where so many are needed, the rows that come in and go out take far more than they do.
+    package static let stripLimit = 4096
+
     /// The fastest plan of at most `budget` bytes (nil: no limit).
     /// - Throws: `doesNotFit` with the bytes it would take.
     package func plan(width: Int, height: Int, budget: Int? = nil) throws(EnlargerError) -> Plan {
@@ -43,17 +46,19 @@ package struct Planner: Sendable {
         // Not even one band of full width: strips, as few as possible first; a few more if that makes bands higher.
         var count = 2
         var fitting = 0
-        while count <= max(width, 2), fitting < 6 {
+        while count <= min(max(width, 2), Planner.stripLimit), fitting < 6 {
             var fits = false
             for rows in heights.prefix(6) where consider(bandRows: rows, strips: count) { fits = true }
             if fits || fitting > 0 { fitting += 1 }
             count = max(count + 1, count * 5 / 4)
         }
-        if best == nil { _ = consider(bandRows: Schedule.tile, strips: width) }
+        if best == nil { _ = consider(bandRows: Schedule.tile, strips: min(width, Planner.stripLimit)) }
         if let best { return best }
         let minimum = minimumBytes(width: width, height: height)
         if let budget, budget >= minimum, let plan = minimumPlan(width: width, height: height) { return plan }
-        throw EnlargerError(.doesNotFit, "a \(width) x \(height) picture needs at least \(minimum) bytes here; the budget is \(budget ?? 0) bytes")
+        throw EnlargerError(
+            .doesNotFit, "a \(width) x \(height) picture needs at least \(minimum) bytes here; the budget is \(budget ?? 0) bytes",
+            shortage: .init(neededBytes: minimum, budgetBytes: budget ?? 0))
     }
 
     /// The fewest bytes any plan takes.
@@ -62,7 +67,7 @@ package struct Planner: Sendable {
     }
 
     private func minimumPlan(width: Int, height: Int) -> Plan? {
-        [1, width].compactMap { makePlan(width: width, height: height, bandRows: Schedule.tile, stripCount: $0) }
+        [1, min(width, Planner.stripLimit)].compactMap { makePlan(width: width, height: height, bandRows: Schedule.tile, stripCount: $0) }
             .min { $0.plannedBytes < $1.plannedBytes }
     }
 
@@ -73,7 +78,7 @@ package struct Planner: Sendable {
     }
 
     /// Band heights worth trying, lowest first.
-    private func bandHeights(for height: Int) -> [Int] {
+    package func bandHeights(for height: Int) -> [Int] {
         [4, 8, 12, 16, 24, 32, 48, 64].filter { $0 < height + 4 }
     }
 

@@ -16,14 +16,29 @@ public struct EnlargerError: Error, Sendable, Equatable, CustomStringConvertible
         case allocationFailed = "allocation_failed"
         case badResult = "bad_result"
         case downloadFailed = "download_failed"
+        case diskFull = "disk_full"
+        case queueFull = "queue_full"
+        case dataUnusable = "data_unusable"
         case cancelled
+    }
+    /// The numbers of `doesNotFit`.
+    public struct Shortage: Sendable, Equatable {
+        public var neededBytes: Int
+        public var budgetBytes: Int
+
+        public init(neededBytes: Int, budgetBytes: Int) {
+            self.neededBytes = neededBytes
+            self.budgetBytes = budgetBytes
+        }
     }
     public var code: Code
     public var message: String
+    public var shortage: Shortage?
 
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, shortage: Shortage? = nil) {
         self.code = code
         self.message = message
+        self.shortage = shortage
     }
 
     public var description: String { message }

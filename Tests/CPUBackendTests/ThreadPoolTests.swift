@@ -32,4 +32,22 @@ import Testing
     @Test func `ends while its threads sleep`() {
         for _ in 0..<50 { _ = ThreadPool(threads: 3) }
     }
+
+    @Test func `no more threads work than the limit says, whenever it changes`() {
+        let pool = ThreadPool(threads: 4)
+        for (round, limit) in [4, 2, 1, 3, 9, 0].enumerated() {
+            pool.limit = limit
+            #expect(pool.limit == min(max(limit, 1), 4))
+            for _ in 0..<50 {
+                let threads = Mutex<Set<Int>>([]), done = Mutex(0)
+                pool.run(tasks: 40) { _, thread in
+                    threads.withLock { _ = $0.insert(thread) }
+                    done.withLock { $0 += 1 }
+                }
+                #expect(done.withLock { $0 } == 40)
+                // A thread that joined the last call may find the next one before it sees the limit.
+                if limit <= 1 { #expect(threads.withLock { $0 } == [0], "round \(round)") }
+            }
+        }
+    }
 }

@@ -1,0 +1,134 @@
+import CPUBackend
+import Enlarger
+import Glibc
+package import HTTPServer
+import Jobs
+import PictureIO
+import StreamPlanner
+import Synchronization
+package import Tensors
+
+/// The service: the engine, the jobs and the API, and how they begin and end.
+package final class EnlargeService: Sendable {
+    let configuration: ServiceConfiguration
+    let version: String
+    let engine: UpscaleEngine
+    let queue: any JobQueue
+    let files: JobFiles
+    let disk: DiskAccount
+    let hub = JobHub()
+    let worker: JobWorker
+    let tokens: Tokens?
+    let counters = Counters()
+    let log: ServiceLog
+    let threads: WorkThreads
+    let isDraining = Atomic<Bool>(false)
+    private let upkeep = Monitor(false)
+
+    /// - Throws: `usage`, `dataUnusable` for a data folder that is damaged or taken.
+    package convenience init(configuration: ServiceConfiguration, version: String) throws(EnlargerError) {
+        try self.init(configuration: configuration, version: version, log: ServiceLog())
+    }
+
+    init(configuration: ServiceConfiguration, version: String, log: ServiceLog) throws(EnlargerError) {
+        self.configuration = configuration
+        self.version = version
+        self.log = log
+        tokens = if let path = configuration.tokensFile { try Tokens(path: path) } else { nil }
+        var settings = EngineSettings(
+            memory: configuration.memory, threads: configuration.threads ?? CPUDevice.processorCount)
+        settings.queueLimit = configuration.queueLimit
+        settings.maxPixels = configuration.pixelLimit
+        settings.maxOutputPixels = configuration.outputPixelLimit
+        settings.formats = configuration.formats.compactMap { PictureFormat(rawValue: $0) }
+        settings.defaultModel = configuration.defaultModel
+        let store = ModelStore(library: ModelLibrary(extraFolders: configuration.modelFolders))
+        let folder = try DataFolder(path: configuration.dataFolder)
+        var policy = JobQueuePolicy()
+        policy.maximumUnfinished = configuration.jobLimit
+        policy.keep = .seconds(configuration.keepSeconds)
+        let queue = try SQLiteJobQueue(folder: folder, policy: policy)
+        self.queue = queue
+        files = JobFiles(folder: folder)
+        disk = DiskAccount(limit: configuration.diskLimit, folder: configuration.dataFolder)
+        disk.add(try files.sweep { id throws(EnlargerError) in try queue.state(of: id) })
+        engine = UpscaleEngine(settings: settings, store: store)
+        worker = JobWorker(
+            engine: engine, queue: queue, files: files, disk: disk, hub: hub, counters: counters, log: log)
+        threads = WorkThreads(count: max(4, settings.threads))
+    }
+
+    /// Listens, and works on the jobs that are there.
+    package func start() throws(EnlargerError) -> HTTPServer {
+        var settings = HTTPServer.Settings()
+        settings.address = configuration.address
+        settings.port = configuration.port
+        settings.threads = min(4, max(1, CPUDevice.processorCount))
+        settings.connectionLimit = configuration.connectionLimit
+        settings.connectionsPerClient = configuration.connectionsPerClient
+        settings.headerSeconds = configuration.headerSeconds
+        settings.idleSeconds = configuration.idleSeconds
+        settings.requestSeconds = configuration.requestSeconds
+        if let certificate = configuration.certificateFile, let key = configuration.keyFile {
+            settings.certificate = try textFile(certificate)
+            settings.key = try textFile(key)
+        }
+        let log = log
+        let server = try HTTPServer(settings: settings, handler: self) {
+            log(.warning, "http", [("message", .string($0))])
+        }
+        self.server.withLock { $0 = server }
+        worker.start()
+        keepUp()
+        log(
+            .info, "started",
+            [
+                ("version", .string(version)), ("address", .string(configuration.address)),
+                ("port", .integer(Int(server.port))),
+                ("memory_bytes", .integer(configuration.memory)), ("threads", .integer(engine.settings.threads)),
+                ("data", .string(configuration.dataFolder)),
+                ("tls", .boolean(settings.certificate != nil)), ("tokens", .boolean(tokens != nil)),
+            ])
+        return server
+    }
+
+    let server = Mutex<HTTPServer?>(nil)
+
+    /// Takes nothing new, lets what runs end within the time of grace, gives jobs back to the queue, and returns when all
+    /// is over.
+    package func stop() {
+        isDraining.store(true, ordering: .sequentiallyConsistent)
+        log(.info, "stopping", [("grace_seconds", .integer(configuration.graceSeconds))])
+        let grace = Double(configuration.graceSeconds)
+        let end = monotonicSeconds() + grace
+        // Those who follow a job would keep the server from ending.
+        for stream in hub.streams { stream.end() }
+        worker.stop(seconds: grace)
+        server.withLock { $0 }?.stop(grace: max(0, end - monotonicSeconds()))
+        engine.drain(seconds: 0)
+        upkeep.change { $0 = true }
+        try? queue.settle()
+        log(.info, "stopped")
+    }
+
+    // MARK: Upkeep
+
+    private func keepUp() {
+        threads.run { [self] in
+            while upkeep.wait(until: monotonicSeconds() + 15, { $0 ? true : nil }) == nil {
+                for id in (try? queue.expire()) ?? [] { disk.release(files.remove(files.result(id))) }
+                for stream in hub.streams { stream.beat() }
+            }
+        }
+    }
+}
+
+private func textFile(_ path: String) throws(EnlargerError) -> String {
+    guard let file = fopen(path, "re") else {
+        throw EnlargerError(.usage, "\(path): \(String(cString: strerror(errno)))")
+    }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    while case let byte = getc(file), byte != EOF { bytes.append(UInt8(byte)) }
+    return String(decoding: bytes, as: UTF8.self)
+}

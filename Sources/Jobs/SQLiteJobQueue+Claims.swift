@@ -1,0 +1,144 @@
+package import Tensors
+
+/// Claims, leases and attempts. Every claim has a token; what does not bear the token of the job's last claim is lost.
+extension SQLiteJobQueue {
+    package func claim(worker: String, lease: Duration) throws(EnlargerError) -> JobClaim? {
+        try transaction { database throws(EnlargerError) in
+            let time = now()
+            let token = JobIdentifier()
+            let end = time + lease
+            try database.endLeases(until: time, now: time, policy: policy, cause: "its worker was not heard of again")
+            let jobs = try database.jobs(
+                """
+                UPDATE jobs SET state = 'running', started = ?1, attempts = attempts + 1, progress = 0, worker = ?2, token = ?3, lease = ?4
+                WHERE sequence = (
+                    SELECT sequence FROM jobs WHERE state = 'queued' AND ready NOT BETWEEN ?1 + 1 AND ?5 ORDER BY sequence LIMIT 1)
+                RETURNING *
+                """,
+                [
+                    .integer(time.milliseconds), .text(worker), .text(token.description), .integer(end.milliseconds),
+                    .integer(latestReady(at: time).milliseconds),
+                ])
+            return jobs.first.map { JobClaim(job: $0, token: token, leaseEnd: end, lease: lease) }
+        }
+    }
+
+    /// No job waits longer for its next attempt; one that seems to was queued before the clock was set back.
+    private func latestReady(at time: JobTime) -> JobTime { time + policy.wait(after: policy.maximumAttempts) }
+
+    package func heartbeat(_ claim: JobClaim, progress: Double) throws(EnlargerError) -> ClaimStatus {
+        try transaction { database throws(EnlargerError) in
+            let known = progress.isNaN ? 0 : min(max(progress, 0), 1)
+            let changed = try database.run(
+                "UPDATE jobs SET lease = ?3, progress = max(progress, ?4) WHERE id = ?1 AND token = ?2 AND state = 'running'",
+                claim.key + [.integer((now() + claim.lease).milliseconds), .real(known)])
+            return try database.status(of: claim, changed: changed)
+        }
+    }
+
+    package func complete(_ claim: JobClaim, resultBytes: Int, seconds: Double) throws(EnlargerError) -> ClaimStatus {
+        try transaction { database throws(EnlargerError) in
+            let time = now()
+            let changed = try database.run(
+                """
+                UPDATE jobs SET state = 'done', progress = 1, finished = ?3, expires = ?4, result_bytes = ?5, seconds = ?6,
+                    lease = NULL, problem_code = NULL, problem_message = NULL
+                WHERE id = ?1 AND token = ?2 AND state = 'running'
+                """,
+                claim.key + [
+                    .integer(time.milliseconds), .integer((time + policy.keep).milliseconds),
+                    .integer(Int64(resultBytes)), .real(seconds),
+                ])
+            return try database.status(of: claim, changed: changed)
+        }
+    }
+
+    package func fail(_ claim: JobClaim, _ problem: JobProblem, retry: Bool) throws(EnlargerError) -> ClaimStatus {
+        let status = try transaction { database throws(EnlargerError) in
+            let time = now()
+            let isLast = !retry || claim.job.attempts >= policy.maximumAttempts
+            let reason: [DatabaseValue] = [.text(problem.code), .text(problem.message)]
+            let changed =
+                isLast
+                ? try database.run(
+                    """
+                    UPDATE jobs SET state = 'failed', finished = ?5, expires = ?6, lease = NULL, problem_code = ?3, problem_message = ?4
+                    WHERE id = ?1 AND token = ?2 AND state = 'running'
+                    """,
+                    claim.key + reason + [.integer(time.milliseconds), .integer((time + policy.keep).milliseconds)])
+                : try database.run(
+                    """
+                    UPDATE jobs SET state = 'queued', ready = ?5, progress = 0, lease = NULL, problem_code = ?3, problem_message = ?4
+                    WHERE id = ?1 AND token = ?2 AND state = 'running'
+                    """, claim.key + reason + [.integer((time + policy.wait(after: claim.job.attempts)).milliseconds)])
+            return try database.status(of: claim, changed: changed)
+        }
+        signal.announce()
+        return status
+    }
+
+    package func release(_ claim: JobClaim) throws(EnlargerError) -> ClaimStatus {
+        let status = try transaction { database throws(EnlargerError) in
+            let changed = try database.run(
+                """
+                UPDATE jobs SET state = 'queued', ready = ?3, attempts = attempts - 1, progress = 0, started = NULL, lease = NULL
+                WHERE id = ?1 AND token = ?2 AND state = 'running'
+                """, claim.key + [.integer(now().milliseconds)])
+            return try database.status(of: claim, changed: changed)
+        }
+        signal.announce()
+        return status
+    }
+
+    package func waitForWork(timeout: Duration) throws(EnlargerError) -> Bool {
+        let seen = signal.generation
+        // The next moment at which a job becomes ready or a lease ends.
+        let time = now()
+        let next = try transaction { database throws(EnlargerError) in
+            try database.rows(
+                """
+                SELECT min(moment) FROM (SELECT min(iif(ready > ?1, 0, ready)) AS moment FROM jobs WHERE state = 'queued'
+                    UNION ALL SELECT min(lease) FROM jobs WHERE state = 'running')
+                """, [.integer(latestReady(at: time).milliseconds)]
+            ) { row in row.integer(0).map { JobTime(milliseconds: $0) } }.first ?? nil
+        }
+        guard let next else { return signal.wait(whileGeneration: seen, timeout: timeout) }
+        let rest = next - time
+        if rest <= .zero { return true }
+        return signal.wait(whileGeneration: seen, timeout: min(timeout, rest)) || rest <= timeout
+    }
+
+    package func wakeAll() { signal.announce() }
+}
+
+extension JobClaim {
+    fileprivate var key: [DatabaseValue] { [.text(job.id.description), .text(token.description)] }
+}
+
+extension Database {
+    fileprivate func status(of claim: JobClaim, changed: Int) throws(EnlargerError) -> ClaimStatus {
+        if changed > 0 { return .held }
+        let cancelled = try count(
+            "SELECT count(*) FROM jobs WHERE id = ? AND token = ? AND state = 'cancelled'", claim.key)
+        return cancelled > 0 ? .cancelled : .lost
+    }
+
+    /// Takes the running jobs whose lease has ended by `end` from their workers: queued again, or failed after the last attempt.
+    func endLeases(until end: JobTime, now: JobTime, policy: JobQueuePolicy, cause: String) throws(EnlargerError) {
+        try run(
+            """
+            UPDATE jobs SET state = 'failed', finished = ?2, expires = ?3, lease = NULL, problem_code = 'interrupted',
+                problem_message = 'begun ' || attempts || ' times and never ended; the last time ' || ?5
+            WHERE state = 'running' AND lease <= ?1 AND attempts >= ?4
+            """,
+            [
+                .integer(end.milliseconds), .integer(now.milliseconds), .integer((now + policy.keep).milliseconds),
+                .integer(Int64(policy.maximumAttempts)), .text(cause),
+            ])
+        try run(
+            """
+            UPDATE jobs SET state = 'queued', ready = ?2, progress = 0, lease = NULL, problem_code = 'interrupted', problem_message = ?3
+            WHERE state = 'running' AND lease <= ?1
+            """, [.integer(end.milliseconds), .integer(now.milliseconds), .text(cause)])
+    }
+}
