@@ -1,6 +1,7 @@
 """What docs/service.md promises, from outside."""
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import tempfile
@@ -247,6 +248,27 @@ class Configured(unittest.TestCase):
                 if a.status == 429:
                     self.assertGreaterEqual(int(a.headers["retry-after"]), 1)
                     self.assertEqual(a.code, "queue_full")
+
+    @unittest.skipUnless(shutil.which("cc") or shutil.which("clang"), "a stand-in for NVML needs a C compiler")
+    def test_gpus(self):
+        """Where there is NVML: here a stand-in for it."""
+        source = """
+            int nvmlInit_v2(void) { return 0; }
+            int nvmlDeviceGetCount_v2(unsigned *n) { *n = 2; return 0; }
+            int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **d) { *d = (void *)(long)(i + 1); return 0; }
+            int nvmlDeviceGetName(void *d, char *name, unsigned n) { name[0] = 'A' + (int)(long)d; name[1] = 0; return 0; }
+            int nvmlDeviceGetMemoryInfo(void *d, unsigned long long *m) { m[0] = 8000; m[1] = 5000; m[2] = 3000; return 0; }
+            int nvmlDeviceGetUtilizationRates(void *d, unsigned *u) { u[0] = 25; return (long)d == 2 ? 3 : 0; }
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([shutil.which("cc") or "clang", "-shared", "-fPIC", "-x", "c", "-", "-o", folder + "/libnvidia-ml.so.1"],
+                           input=source.encode(), check=True)
+            with Service(environment={"LD_LIBRARY_PATH": folder + ":" + os.environ.get("LD_LIBRARY_PATH", "")}) as s:
+                self.assertEqual(s.metric('enlarge_gpu_memory_used_bytes{gpu="0",name="B"}'), 3000)
+                self.assertEqual(s.metric('enlarge_gpu_memory_total_bytes{gpu="1",name="C"}'), 8000)
+                self.assertEqual(s.metric('enlarge_gpu_utilization_ratio{gpu="0",name="B"}'), 0.25)
+                with self.assertRaises(KeyError):
+                    s.metric('enlarge_gpu_utilization_ratio{gpu="1",name="C"}')
 
     def test_wrong_flags(self):
         for flags, words in [(["--max-pixels", "many"], "--max-pixels many"), (["--listen", "8080"], "--listen 8080"), (["--nonsense"], "--nonsense"),

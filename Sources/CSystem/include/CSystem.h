@@ -11,4 +11,16 @@ void es_limit_heaps(int heaps, int block);
 /// Gives free pages inside the heaps back to the system.
 void es_trim_heaps(void);
 
+/// An NVIDIA GPU, as its management library (NVML) tells of it.
+struct es_gpu {
+    char name[96];
+    unsigned long long used_bytes, total_bytes;
+    /// The part of the last moments in which it worked, 0...1; negative where it does not tell.
+    double busy;
+};
+/// 0 without NVML.
+int es_gpu_count(void);
+/// 0 when it cannot be read.
+int es_gpu_read(int index, struct es_gpu *);
+
 #endif

@@ -74,7 +74,7 @@ extension EnlargeService {
                     "How long the oldest waiting job has waited; 0 where none waits.",
                     Double(age.components.seconds)))
         }
-        families += process.families
+        families += process.families + GPUFigures.families
         return families.map(\.text).joined()
     }
 }
