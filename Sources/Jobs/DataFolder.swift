@@ -9,13 +9,12 @@ package final class DataFolder: Sendable {
 
     /// - Throws: `dataUnusable` when another process has it, or it cannot be made or written.
     package init(path: String) throws(EnlargerError) {
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST, let real = realpath(path, nil) else {
-            throw Self.unusable(path)
-        }
-        // The folder may lie behind a link, as systemd makes one; what is inside may not.
-        self.path = String(cString: real)
-        free(real)
-        let path = self.path
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw Self.unusable(path) }
+        // SQLite refuses a path with links in it, and the folder may lie behind one.
+        guard let resolved = realpath(path, nil) else { throw Self.unusable(path) }
+        defer { free(resolved) }
+        let path = String(cString: resolved)
+        self.path = path
         lock = open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard lock >= 0 else { throw Self.unusable(path) }
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {

@@ -22,9 +22,11 @@ extension Database {
         } else if status.st_size == 0 {
             throw damaged(path, "it is empty")
         }
+        // Closing a connection that may write moves the log into the file, be it damaged or not.
+        try Database(path: path, isReadOnly: true).check()
         let database = try Database(path: path)
-        try database.check()
-        try database.run("PRAGMA journal_mode = WAL")
+        try database.run("PRAGMA trusted_schema = OFF")
+        try database.run("PRAGMA cell_size_check = ON")
         // A commit is durable when it returns.
         try database.run("PRAGMA synchronous = FULL")
         // A short log: it has to fit on a disk that is nearly full.
@@ -48,15 +50,28 @@ extension Database {
             )
         }
         guard version == Self.version else { throw Self.damaged(path, "version \(version)") }
+        let tables = try rows(
+            """
+            SELECT sql FROM sqlite_schema
+            WHERE sql IS NOT NULL AND sql <> 'CREATE TABLE sqlite_sequence(name,seq)' ORDER BY rowid
+            """
+        ) { row in row.text(0) }
+        guard tables == Self.tables.map({ "\($0)" }) else { throw Self.damaged(path, "its tables are not the jobs'") }
         let findings = try rows("PRAGMA integrity_check(1)") { row in row.text(0) ?? "" }
         guard findings == ["ok"] else { throw Self.damaged(path, findings.first ?? "no answer") }
     }
 
-    /// Without a database nothing says what the files are: they are not swept away as orphans.
+    /// Without a database nothing says what the files are: they are not swept away as orphans. A log without its
+    /// database may hold jobs, and would be taken for the new one's.
     private static func refuseForeignFiles(in folder: DataFolder) throws(EnlargerError) {
-        // A log without its database would be taken for the new one's.
-        let logs = ["-wal", "-journal"].count { fileSize(folder.database + $0) != nil }
-        let count = try folderNames(folder.inputs).count + folderNames(folder.results).count + logs
+        let log = folder.database + "-wal"
+        guard fileSize(log) ?? 0 == 0 else {
+            throw EnlargerError(
+                .dataUnusable,
+                "\(folder.database) is missing, but its log \(log) is there: restore it from a copy, "
+                    + "or move \(folder.path) away")
+        }
+        let count = try folderNames(folder.inputs).count + folderNames(folder.results).count
         guard count == 0 else {
             throw EnlargerError(
                 .dataUnusable,
@@ -67,17 +82,22 @@ extension Database {
 
     private static func make(_ path: String, in folder: DataFolder) throws(EnlargerError) {
         let unfinished = path + ".new"
-        for name in ["", "-journal", "-wal", "-shm"] { unlink(unfinished + name) }
+        let names = ["", "-journal", "-wal", "-shm"].map { unfinished + $0 }
+        for name in names { unlink(name) }
         let descriptor = open(unfinished, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw fileError(unfinished) }
         close(descriptor)
         do throws(EnlargerError) {
             let database = try Database(path: unfinished)
             try database.transaction { () throws(EnlargerError) in
-                for statement in schema { try database.run(statement) }
+                for statement in tables { try database.run(statement) }
+                try database.run("PRAGMA application_id = 0x454E4C4A")
+                try database.run("PRAGMA user_version = 1")
             }
+            // Stays with the file.
+            try database.run("PRAGMA journal_mode = WAL")
         } catch {
-            for name in [unfinished, unfinished + "-journal"] { unlink(name) }
+            for name in names { unlink(name) }
             throw error
         }
         guard rename(unfinished, path) == 0 else { throw fileError(path) }
@@ -85,8 +105,8 @@ extension Database {
     }
 
     /// Times are milliseconds since 1970. The sequence is the order of submission. `ready` is when a queued job may be
-    /// claimed; `token` and `lease` are those of the last claim.
-    private static var schema: [StaticString] {
+    /// claimed, 0 where it need not wait; `token` and `lease` are those of the last claim.
+    private static var tables: [StaticString] {
         [
             """
             CREATE TABLE jobs (
@@ -111,8 +131,6 @@ extension Database {
             "CREATE INDEX jobs_by_state ON jobs (state, sequence)",
             "CREATE INDEX jobs_by_owner ON jobs (owner, sequence)",
             "CREATE INDEX jobs_by_expiry ON jobs (expires) WHERE expires IS NOT NULL",
-            "PRAGMA application_id = 0x454E4C4A",
-            "PRAGMA user_version = 1",
         ]
     }
 }

@@ -22,10 +22,11 @@ final class Database: @unchecked Sendable {
     private var statements: [String: OpaquePointer] = [:]
 
     /// Opens a file that is there.
-    init(path: String) throws(EnlargerError) {
+    init(path: String, isReadOnly: Bool = false) throws(EnlargerError) {
         self.path = path
         var opened: OpaquePointer?
-        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW
+        let access = isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE
+        let flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW
         let status = sqlite3_open_v2(path, &opened, flags, nil)
         guard let opened else { throw EnlargerError(.allocationFailed, "\(path): no memory for a connection") }
         handle = opened
@@ -113,7 +114,7 @@ final class Database: @unchecked Sendable {
         case SQLITE_FULL: return EnlargerError(.diskFull, "\(path): no room on the disk")
         case SQLITE_IOERR where number == ENOSPC || number == EDQUOT || number == EFBIG:
             return EnlargerError(.diskFull, "\(path): \(String(cString: strerror(number)))")
-        case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_CONSTRAINT: return Self.damaged(path, reason)
+        case SQLITE_CORRUPT, SQLITE_NOTADB: return Self.damaged(path, reason)
         case SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM: return EnlargerError(.dataUnusable, "\(path): \(reason)")
         default: return EnlargerError(.outputFailed, "\(path): \(reason)")
         }

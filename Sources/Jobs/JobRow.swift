@@ -40,7 +40,7 @@ extension Database {
             """
             INSERT INTO jobs (id, owner, name, model, scale, format, input_width, input_height, width, height, input_bytes,
                 planned_bytes, expected_seconds, state, progress, created, attempts, ready)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'queued', 0, ?14, 0, ?14)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'queued', 0, ?14, 0, 0)
             """,
             [
                 .text(request.id.description), .text(request.owner), .optional(request.name), .text(request.model),

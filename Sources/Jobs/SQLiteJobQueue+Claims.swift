@@ -11,20 +11,12 @@ extension SQLiteJobQueue {
             let jobs = try database.jobs(
                 """
                 UPDATE jobs SET state = 'running', started = ?1, attempts = attempts + 1, progress = 0, worker = ?2, token = ?3, lease = ?4
-                WHERE sequence = (
-                    SELECT sequence FROM jobs WHERE state = 'queued' AND ready NOT BETWEEN ?1 + 1 AND ?5 ORDER BY sequence LIMIT 1)
+                WHERE sequence = (SELECT sequence FROM jobs WHERE state = 'queued' AND ready <= ?1 ORDER BY sequence LIMIT 1)
                 RETURNING *
-                """,
-                [
-                    .integer(time.milliseconds), .text(worker), .text(token.description), .integer(end.milliseconds),
-                    .integer(latestReady(at: time).milliseconds),
-                ])
+                """, [.integer(time.milliseconds), .text(worker), .text(token.description), .integer(end.milliseconds)])
             return jobs.first.map { JobClaim(job: $0, token: token, leaseEnd: end, lease: lease) }
         }
     }
-
-    /// No job waits longer for its next attempt; one that seems to was queued before the clock was set back.
-    private func latestReady(at time: JobTime) -> JobTime { time + policy.wait(after: policy.maximumAttempts) }
 
     package func heartbeat(_ claim: JobClaim, progress: Double) throws(EnlargerError) -> ClaimStatus {
         try transaction { database throws(EnlargerError) in
@@ -81,9 +73,9 @@ extension SQLiteJobQueue {
         let status = try transaction { database throws(EnlargerError) in
             let changed = try database.run(
                 """
-                UPDATE jobs SET state = 'queued', ready = ?3, attempts = attempts - 1, progress = 0, started = NULL, lease = NULL
+                UPDATE jobs SET state = 'queued', ready = 0, attempts = attempts - 1, progress = 0, started = NULL, lease = NULL
                 WHERE id = ?1 AND token = ?2 AND state = 'running'
-                """, claim.key + [.integer(now().milliseconds)])
+                """, claim.key)
             return try database.status(of: claim, changed: changed)
         }
         signal.announce()
@@ -93,17 +85,16 @@ extension SQLiteJobQueue {
     package func waitForWork(timeout: Duration) throws(EnlargerError) -> Bool {
         let seen = signal.generation
         // The next moment at which a job becomes ready or a lease ends.
-        let time = now()
         let next = try transaction { database throws(EnlargerError) in
             try database.rows(
                 """
-                SELECT min(moment) FROM (SELECT min(iif(ready > ?1, 0, ready)) AS moment FROM jobs WHERE state = 'queued'
+                SELECT min(moment) FROM (SELECT min(ready) AS moment FROM jobs WHERE state = 'queued'
                     UNION ALL SELECT min(lease) FROM jobs WHERE state = 'running')
-                """, [.integer(latestReady(at: time).milliseconds)]
+                """
             ) { row in row.integer(0).map { JobTime(milliseconds: $0) } }.first ?? nil
         }
         guard let next else { return signal.wait(whileGeneration: seen, timeout: timeout) }
-        let rest = next - time
+        let rest = next - now()
         if rest <= .zero { return true }
         return signal.wait(whileGeneration: seen, timeout: min(timeout, rest)) || rest <= timeout
     }
@@ -137,8 +128,8 @@ extension Database {
             ])
         try run(
             """
-            UPDATE jobs SET state = 'queued', ready = ?2, progress = 0, lease = NULL, problem_code = 'interrupted', problem_message = ?3
+            UPDATE jobs SET state = 'queued', ready = 0, progress = 0, lease = NULL, problem_code = 'interrupted', problem_message = ?2
             WHERE state = 'running' AND lease <= ?1
-            """, [.integer(end.milliseconds), .integer(now.milliseconds), .text(cause)])
+            """, [.integer(end.milliseconds), .text(cause)])
     }
 }

@@ -110,6 +110,22 @@ import Testing
         }
     }
 
+    /// After an unclean end the log holds commits: they are not written into a database that is refused.
+    @Test(arguments: [Damage.middle, .newerVersion]) func theLogOfADamagedDatabaseIsKept(_ damage: Damage) async throws
+    {
+        let path = try await unclean()
+        let database = path + "/jobs.sqlite"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let log = try Data(contentsOf: URL(fileURLWithPath: database + "-wal"))
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: database)))
+        // A page of old jobs, which the log does not hold.
+        Damage.middle.apply(to: &bytes)
+        try Data(bytes).write(to: URL(fileURLWithPath: database))
+        try #require(unusable(path) != nil)
+        #expect([UInt8](try Data(contentsOf: URL(fileURLWithPath: database))) == bytes)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: database + "-wal")) == log)
+    }
+
     /// Whatever bytes change: it is refused, or it works and throws what the protocol says.
     @Test func noDamageEndsTheProcess() throws {
         let fixture = try filled()
@@ -206,10 +222,13 @@ private func unusable(_ path: String) -> String? {
     }
 }
 
-/// A closed queue whose database has some dozen pages.
+/// A closed queue with a hundred jobs that are done, in some dozen pages.
 private func filled() throws -> QueueFixture {
     let fixture = try QueueFixture()
-    for number in 0..<100 { try fixture.submit("picture \(number)") }
+    for number in 0..<100 {
+        try fixture.submit("picture \(number)")
+        _ = try fixture.queue.complete(try fixture.claim(), resultBytes: 1, seconds: 1)
+    }
     fixture.close()
     return fixture
 }
@@ -227,9 +246,6 @@ private func unclean() async throws -> String {
 private func leave(_ path: String) async throws {
     await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
         let queue = try SQLiteJobQueue(folder: DataFolder(path: path))
-        while let old = try queue.claim(worker: "a", lease: .seconds(9)) {
-            _ = try queue.complete(old, resultBytes: 1, seconds: 1)
-        }
         let file = open(path + "/acknowledged", O_WRONLY | O_CREAT | O_APPEND, 0o600)
         func acknowledge(_ id: JobIdentifier) {
             let line = Array("\(id)\n".utf8)

@@ -19,6 +19,8 @@ final class JobWorker: Sendable {
 
     private struct State {
         var active: [JobIdentifier: Active] = [:]
+        /// A claim is asked for, or on its way into `active`.
+        var isClaiming = false
         var isStopping = false
         var hasStopped = false
     }
@@ -71,11 +73,12 @@ final class JobWorker: Sendable {
     func stop(seconds: Double) {
         state.change { $0.isStopping = true }
         queue.wakeAll()
-        if state.wait(until: monotonicSeconds() + seconds, { $0.active.isEmpty ? true : nil }) == nil {
+        if state.wait(until: monotonicSeconds() + seconds, { $0.active.isEmpty && !$0.isClaiming ? true : nil }) == nil
+        {
             for active in state.withLock({ Array($0.active.values) }) {
                 if let run = active.run { engine.cancel(run) }
             }
-            _ = state.wait(until: monotonicSeconds() + 10) { $0.active.isEmpty ? true : nil }
+            _ = state.wait(until: monotonicSeconds() + 10) { $0.active.isEmpty && !$0.isClaiming ? true : nil }
         }
         state.change { $0.hasStopped = true }
     }
@@ -99,16 +102,19 @@ final class JobWorker: Sendable {
         while true {
             // One place at least, and the service not about to end.
             let goesOn = state.wait { state -> Bool? in
-                state.isStopping ? false : state.active.count < limit ? true : nil
+                if state.isStopping { return false }
+                guard state.active.count < limit else { return nil }
+                state.isClaiming = true
+                return true
             }
             guard goesOn == true else { return }
             do throws(EnlargerError) {
-                guard let claim = try queue.claim(worker: "local", lease: JobWorker.lease) else {
-                    _ = try queue.waitForWork(timeout: .seconds(60))
-                    continue
-                }
-                begin(claim)
+                let claim = try queue.claim(worker: "local", lease: JobWorker.lease)
+                if let claim { begin(claim) }
+                state.change { $0.isClaiming = false }
+                if claim == nil { _ = try queue.waitForWork(timeout: .seconds(60)) }
             } catch {
+                state.change { $0.isClaiming = false }
                 log(.error, "queue_failed", [("message", .string(error.message))])
                 usleep(1_000_000)
             }
