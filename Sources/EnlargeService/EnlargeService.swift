@@ -1,7 +1,7 @@
 import CPUBackend
 import Enlarger
 import Glibc
-package import HTTPServer
+import HTTPServer
 import Jobs
 import PictureIO
 import StreamPlanner
@@ -23,6 +23,8 @@ package final class EnlargeService: Sendable {
     let log: ServiceLog
     let threads: WorkThreads
     let isDraining = Atomic<Bool>(false)
+    /// From `start` on.
+    let server = Mutex<HTTPServer?>(nil)
     private let upkeep = Monitor(false)
 
     /// - Throws: `usage`, `dataUnusable` for a data folder that is damaged or taken.
@@ -59,7 +61,8 @@ package final class EnlargeService: Sendable {
     }
 
     /// Listens, and works on the jobs that are there.
-    package func start() throws(EnlargerError) -> HTTPServer {
+    /// - Throws: `usage` for an address or TLS files that cannot be used, `outputFailed` for a port that is taken.
+    package func start() throws(EnlargerError) {
         var settings = HTTPServer.Settings()
         settings.address = configuration.address
         settings.port = configuration.port
@@ -89,10 +92,7 @@ package final class EnlargeService: Sendable {
                 ("data", .string(configuration.dataFolder)),
                 ("tls", .boolean(settings.certificate != nil)), ("tokens", .boolean(tokens != nil)),
             ])
-        return server
     }
-
-    let server = Mutex<HTTPServer?>(nil)
 
     /// Takes nothing new, lets what runs end within the time of grace, gives jobs back to the queue, and returns when all
     /// is over.

@@ -24,8 +24,7 @@ enum ServeCommand {
         raiseDescriptorLimit()
 
         let service = try EnlargeService(configuration: configuration, version: Command.version)
-        let server = try service.start()
-        _ = server
+        try service.start()
         var number: Int32 = 0
         sigwait(&ends, &number)
         // A second one ends it at once; jobs go on at the next start.
