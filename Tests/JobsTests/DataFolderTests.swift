@@ -110,22 +110,6 @@ import Testing
         }
     }
 
-    /// After an unclean end the log holds commits: they are not written into a database that is refused.
-    @Test(arguments: [Damage.middle, .newerVersion]) func theLogOfADamagedDatabaseIsKept(_ damage: Damage) async throws
-    {
-        let path = try await unclean()
-        let database = path + "/jobs.sqlite"
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let log = try Data(contentsOf: URL(fileURLWithPath: database + "-wal"))
-        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: database)))
-        // A page of old jobs, which the log does not hold.
-        Damage.middle.apply(to: &bytes)
-        try Data(bytes).write(to: URL(fileURLWithPath: database))
-        try #require(unusable(path) != nil)
-        #expect([UInt8](try Data(contentsOf: URL(fileURLWithPath: database))) == bytes)
-        #expect(try Data(contentsOf: URL(fileURLWithPath: database + "-wal")) == log)
-    }
-
     /// Whatever bytes change: it is refused, or it works and throws what the protocol says.
     @Test func noDamageEndsTheProcess() throws {
         let fixture = try filled()
