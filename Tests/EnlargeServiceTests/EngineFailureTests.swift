@@ -89,9 +89,11 @@ extension EngineTests {
         fileprivate func cancel() throws {
             try folder.make("a.png", 300, 4000)
             try folder.make("b.png", 30, 40)
+            // Before the first picture: the engine lets go of a picture's files just after it has told of its end.
+            let files = try openFiles()
             let engine = folder.engine(memory: 64 << 20, threads: 1)
             _ = try engine.run(folder.file("b.png"), parameters("slow-x2"))
-            let before = (MemoryAccount.bytes, try openFiles())
+            let bytes = MemoryAccount.bytes
             let number = Mutex<Int?>(nil), running = Listener(), waiting = Listener()
             do {
                 let first = try engine.submit(
@@ -111,8 +113,8 @@ extension EngineTests {
             #expect(throws: EnlargerError(.cancelled, "the picture was cancelled")) { try running.wait().get() }
             #expect(engine.statistics.totals.cancelled == 2 && engine.statistics.runBytes == 0)
             engine.drain(seconds: 10)
-            #expect(MemoryAccount.bytes == before.0)
-            #expect(try openFiles() == before.1)
+            #expect(MemoryAccount.bytes == bytes)
+            #expect(try openFiles() == files)
         }
 
         @Test func `a full queue says when to come back, and a drained engine takes nothing`() throws {
