@@ -10,14 +10,15 @@ rounds follow each other, so that a machine whose clock drifts drifts for all. A
 Enlarger's best pass over the other's. Nothing else should use the processor: rounds in which something did can be left
 out of the table with --max-load.
 
-Measurements are appended to results.jsonl; the table in results.md is made from all of it for the machine at hand, so a
-run may be stopped and continued. --fresh forgets what was measured before.
+Measurements are appended to results.jsonl; the table in results/PROCESSOR.md is made from all of it for the machine at hand,
+so a run may be stopped and continued. --fresh forgets what was measured before.
 """
 import argparse
 import datetime
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -46,8 +47,19 @@ CASES = {
 EDSR = {"full": (32, 256, 3, 0.1), "baseline": (16, 64, 3, 1.0)}
 
 
+def processor():
+    return next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+
+
+def results_path(ending):
+    """The file of this processor's results: "AMD EPYC" -> results/amd-epyc + ending."""
+    name = re.sub(r"\(.*?\)|[^A-Za-z0-9]+", " ", processor()).lower().split()
+    os.makedirs(os.path.join(HERE, "results"), exist_ok=True)
+    return os.path.join(HERE, "results", "-".join(name) + ending)
+
+
 def machine():
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    model = processor()
     flags = next((line.split() for line in open("/proc/cpuinfo") if line.startswith("flags")), [])
     features = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
     system = next((line.split("=")[1].strip().strip('"') for line in open("/etc/os-release") if line.startswith("PRETTY_NAME")), "Linux")
@@ -146,7 +158,7 @@ def write_results(options):
         of_case = [r for r in records if r["case"] == case]
         if of_case:
             lines += table(case, of_case)
-    scaling = os.path.join(HERE, "scaling.md")
+    scaling = results_path("-scaling.md")
     if os.path.exists(scaling):
         lines += open(scaling).read().splitlines()
     with open(options.out, "w") as out:
@@ -163,7 +175,7 @@ def main():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--max-load", type=float, help="leave out rounds that began at a higher load average")
     p.add_argument("--data", default=os.path.join(HERE, "results.jsonl"))
-    p.add_argument("--out", default=os.path.join(HERE, "results.md"))
+    p.add_argument("--out", default=results_path(".md"))
     p.add_argument("--fresh", action="store_true")
     options = p.parse_args()
     if options.fresh and os.path.exists(options.data):

@@ -4,7 +4,7 @@
     swift build -c release --product enlarge
     /tmp/bench/bin/python Benchmarks/scaling.py
 
-Writes scaling.md, which compare.py appends to results.md. Cases take turns for several rounds, as in compare.py; a
+Writes results/PROCESSOR-scaling.md, which compare.py appends to results/PROCESSOR.md. Cases take turns for several rounds, as in compare.py; a
 ratio is the median over the rounds.
 """
 import argparse
@@ -17,6 +17,7 @@ import tempfile
 import time
 import zlib
 
+import compare
 import networks
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -106,7 +107,7 @@ def main():
     p.add_argument("--enlarge", default=os.path.join(HERE, "..", ".build", "release", "enlarge"))
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
-    p.add_argument("--out", default=os.path.join(HERE, "scaling.md"))
+    p.add_argument("--out", default=compare.results_path("-scaling.md"))
     options = p.parse_args()
     lines = ["## How it grows", "", "| what | measured | wanted |", "|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder:

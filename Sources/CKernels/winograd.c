@@ -71,6 +71,11 @@ size_t ek_winograd_scratch_bytes(int cin, int cout, int tiles, int threads, int 
     return shared_bytes(&s) + thread_bytes(&s) * (size_t)threads;
 }
 
+int ek_winograd_filter_passes(int cin, int cout, int tiles) {
+    const struct plan s = make_plan(cin, cout, tiles, 1, 0);
+    return s.wide ? s.superblocks : 1;
+}
+
 int ek_winograd_stages(const ek_winograd *p, int threads) {
     const struct plan s = plan_of(p, threads);
     return s.wide ? 2 * s.superblocks : s.tiles > 0;

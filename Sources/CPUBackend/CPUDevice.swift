@@ -65,17 +65,32 @@ package struct CPUDevice: DeviceCosts {
     }
 
     package func seconds(_ graph: NetworkGraph, node: Int, rows: Int, columns: Int) -> Double {
+        computeSeconds(graph, node: node, rows: rows, columns: columns) + memorySeconds(graph, node: node, rows: rows, columns: columns)
+    }
+
+    /// What a step reads and writes beyond the cache's size went to memory since the layer before, and comes back from there.
+    private func memorySeconds(_ graph: NetworkGraph, node: Int, rows: Int, columns: Int) -> Double {
+        let scale = graph.scales[node]
+        let values = graph.nodes[node].inputs.reduce(rows * columns * graph.channels[node]) { sum, input in
+            let part = graph.scales[input]
+            return sum + rows * part / scale * (columns * part / scale) * graph.channels[input]
+        }
+        return Double(max(0, values * 4 - CPUDevice.cacheBytes)) / CPUDevice.memoryRate
+    }
+
+    private func computeSeconds(_ graph: NetworkGraph, node: Int, rows: Int, columns: Int) -> Double {
         let outputs = Double(rows * columns)
         let rate = CPUDevice.rate(isa) * Double(threads)
         switch graph.nodes[node].operation {
         case .convolution(let conv):
             let weights = Double(conv.kernelHeight * conv.kernelWidth * conv.inputChannels * conv.outputChannels / conv.groups)
             if CPUDevice.isTiled(conv), isa != EK_SCALAR {
-                // Each tile: 36 products for 16 outputs, and the transforms of its data; each call: the filters' transform.
-                let tiles = Double((rows + 3) / 4 * ((columns + 6) / 4))
+                // Each tile: 36 products for 16 outputs, and the transforms of its data; each pass: the filters' transform.
+                let tileCount = (rows + 3) / 4 * ((columns + 6) / 4), tiles = Double(tileCount)
+                let passes = Double(ek_winograd_filter_passes(Int32(conv.inputChannels), Int32(conv.outputChannels), Int32(tileCount)))
                 let channels = Double(conv.inputChannels + conv.outputChannels)
                 let products = tiles * 72 * Double(conv.inputChannels * conv.outputChannels)
-                return (products + tiles * channels * 400 + weights / 9 * 250) / rate + 8e-6
+                return (products + tiles * channels * 400 + weights / 9 * 350 * passes) / rate + 8e-6
             }
             return 2 * outputs * weights / (0.7 * rate) + 5e-6
         case .transposedConvolution(let conv):
@@ -85,6 +100,10 @@ package struct CPUDevice: DeviceCosts {
             return outputs * Double(graph.channels[node]) * 1e-9 / Double(threads) + 3e-6
         }
     }
+
+    /// The part of the last-level cache that two layers can count on to pass rows through, and bytes a second beyond it, as
+    /// bands of 4 to 64 rows of 512 to 4096 columns found them.
+    private static let cacheBytes = 8 << 20, memoryRate = 25e9
 
     /// Multiply-adds of one thread, in floating-point operations a second, as Benchmarks/costs.py found them.
     private static func rate(_ isa: ek_isa) -> Double {

@@ -47,7 +47,7 @@ enum BenchCommand {
             ("model", .string(upscaler.modelName)), ("size", .string("\(size.width)x\(size.height)")), ("device", .string("cpu")),
             ("precision", .string(upscaler.precision)), ("threads", .integer(upscaler.device.threads)), ("best_s", .number(times[0])),
             ("median_s", .number(times[times.count / 2])), ("gflops", .number(gigaflops)), ("planned_bytes", .integer(plan.plannedBytes)),
-            ("process_peak_bytes", .integer(processPeakBytes())), ("band_rows", .integer(plan.bandRows)), ("expected_s", .number(plan.seconds)),
+            ("process_peak_bytes", .integer(processPeakBytes())), ("band_rows", .integer(plan.bandRows)), ("expected_s", .number(plan.seconds * upscaler.device.slowness)),
         ])
         console.say("\(upscaler.modelName) \(size.width) x \(size.height), \(upscaler.deviceDescription): best \(seconds(times[0])), median \(seconds(times[times.count / 2])), \(Int(gigaflops)) GFLOP/s, planned \(mebibytes(plan.plannedBytes)), process peak \(mebibytes(processPeakBytes()))")
         return ExitStatus.done

@@ -1,3 +1,4 @@
+import CPUBackend
 import Enlarger
 import StreamPlanner
 import Tensors
@@ -14,11 +15,12 @@ enum PlanCommand {
         let minimum = planner.minimumBytes(width: size.width, height: size.height)
         do throws(EnlargerError) {
             let plan = try planner.plan(width: size.width, height: size.height, budget: upscaler.options.memory)
+            let expected = plan.seconds * upscaler.device.slowness
             console.json([
                 ("fits", .boolean(true)), ("planned_bytes", .integer(plan.plannedBytes)), ("minimum_bytes", .integer(minimum)),
                 ("weights_bytes", .integer(plan.weightsBytes)), ("activation_bytes", .integer(plan.activationBytes)),
                 ("scratch_bytes", .integer(plan.scratchBytes)), ("io_bytes", .integer(plan.ioBytes)), ("band_rows", .integer(plan.bandRows)),
-                ("strips", .integer(plan.strips.count)), ("expected_seconds", .number(plan.seconds)),
+                ("strips", .integer(plan.strips.count)), ("expected_seconds", .number(expected)),
             ])
             console.say(
                 """
@@ -28,7 +30,7 @@ enum PlanCommand {
                   activations \(mebibytes(plan.activationBytes))
                   scratch     \(mebibytes(plan.scratchBytes))
                   pictures    \(mebibytes(plan.ioBytes))
-                  bands of \(plan.bandRows) rows, \(plan.strips.count == 1 ? "full width" : "\(plan.strips.count) vertical strips"), about \(seconds(plan.seconds))
+                  bands of \(plan.bandRows) rows, \(plan.strips.count == 1 ? "full width" : "\(plan.strips.count) vertical strips"), about \(seconds(expected))
                 """)
             return ExitStatus.done
         } catch {

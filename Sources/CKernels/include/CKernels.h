@@ -89,6 +89,9 @@ void ek_winograd_pack(const void *src, enum ek_element element, int32_t zero, in
 /// Bytes of scratch (64-byte aligned) for one ek_winograd of cin -> cout with at most `tiles` tiles, run by `threads` threads.
 size_t ek_winograd_scratch_bytes(int cin, int cout, int tiles, int threads, int bf16);
 
+/// How often every filter is transformed for one ek_winograd over `tiles` tiles (by each thread, where output channels are few).
+int ek_winograd_filter_passes(int cin, int cout, int tiles);
+
 /// Work is a sequence of stages; the stages run one after another, the tasks of a stage in any order and at once.
 /// A task's result does not depend on who runs it or how many tasks there are.
 int ek_winograd_stages(const ek_winograd *p, int threads);

@@ -97,6 +97,7 @@ extension EnlargeService {
                 "at most \(settings.maxPixels) pixels are taken, and \(settings.maxOutputPixels) made")
         }
         let plan = try? planner.plan(width: width, height: height, budget: settings.memory)
+        let slowness = (planner.costs as? CPUDevice)?.slowness ?? 1
         return json(
             .object([
                 ("fits", .boolean(plan != nil)), ("planned_bytes", .optional(plan?.plannedBytes)),
@@ -106,7 +107,7 @@ extension EnlargeService {
                 ("scratch_bytes", .optional(plan?.scratchBytes)),
                 ("io_bytes", .optional(plan?.ioBytes)), ("band_rows", .optional(plan?.bandRows)),
                 ("strips", .optional(plan?.strips.count)),
-                ("expected_seconds", .optional(plan?.seconds)), ("budget_bytes", .integer(settings.memory)),
+                ("expected_seconds", .optional(plan.map { $0.seconds * slowness })), ("budget_bytes", .integer(settings.memory)),
             ]))
     }
 

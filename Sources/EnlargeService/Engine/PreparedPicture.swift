@@ -79,7 +79,7 @@ package final class PreparedPicture: Sendable {
         let sides = [(info.width, info.height)] + (how.isAugmented ? [(info.height, info.width)] : [])
         func most(_ planner: Planner, rows: (Int) -> Int) -> (bytes: Int, seconds: Double) {
             let plans = sides.map { planner.makePlan(width: $0.0, height: $0.1, bandRows: rows($0.1), stripCount: 1)! }
-            return (plans.map(\.runBytes).max()!, plans.reduce(0) { $0 + $1.seconds } * (how.isAugmented ? 4 : 1))
+            return (plans.map(\.runBytes).max()!, plans.reduce(0) { $0 + $1.seconds } * (how.isAugmented ? 4 : 1) * how.device.slowness)
         }
         let weights = narrow.weightsBytes
         let (wanted, seconds) = most(wide) { wide.bandHeights(for: $0).last! }

@@ -39,6 +39,7 @@ package final class UpscaleEngine: Sendable {
     package init(settings: EngineSettings, store: ModelStore) {
         self.settings = settings
         self.store = store
+        _ = try? CPUDevice().slowness  // measured while nothing else runs
         let admission = Admission(budget: settings.memory, processors: settings.threads, queueLimit: settings.queueLimit)
         state = Monitor(State(admission: admission, workers: admission.slots))
         for _ in 0..<admission.slots {
@@ -188,7 +189,7 @@ package final class UpscaleEngine: Sendable {
         let start = RunStart(
             queueSeconds: queueSeconds, plannedBytes: bytes + task.picture.request.weightsBytes, threads: how.device.threads,
             bandRows: plans[0].bandRows, strips: plans[0].strips.count,
-            expectedSeconds: plans.reduce(0) { $0 + $1.seconds } * (plans.count > 1 ? 4 : 1))
+            expectedSeconds: plans.reduce(0) { $0 + $1.seconds } * (plans.count > 1 ? 4 : 1) * how.device.slowness)
         task.observer.started(start)
         return try task.run(plans, how: how, weights: weights, pool: pool, start: start)
     }
