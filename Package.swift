@@ -84,3 +84,11 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11
 )
+
+// The fuzz target has no main of its own; scripts/fuzz builds it with libFuzzer, and nothing else does.
+if Context.environment["ENLARGER_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz-models", dependencies: ["Enlarger", "ModelFormats", "NetworkGraph", "StreamPlanner", "Tensors", "TestSupport"],
+            path: "Tests/fuzz", exclude: ["make_seeds.py", "README.md", "corpus", "dictionaries"], swiftSettings: swift))
+}

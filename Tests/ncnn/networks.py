@@ -105,11 +105,11 @@ def elementwise(w, x, c):
     return w.layer("Concat", [b, w.convolution(part, c - 2, 4)], 1, "0=0")[0], c + 4
 
 
-def write(stem, seed):
+def write(stem, seed, widths=(8, 13, 16, 32)):
     w = Writer(seed, half=seed % 2 == 1)
     x = w.layer("Input", [], 1)[0]
     side, x = w.layer("Split", [x], 2)
-    c = int(w.random.choice([8, 13, 16, 32]))
+    c = int(w.random.choice(widths))
     x = w.convolution(x, 3, c)
     for _ in range(int(w.random.integers(2, 6))):
         x = elementwise(w, x, c)
