@@ -17,6 +17,7 @@ let package = Package(
     name: "enlarger",
     products: [
         .library(name: "Enlarger", targets: ["Enlarger"]),
+        .library(name: "enlarger", type: .dynamic, targets: ["CInterface"]),
         .executable(name: "enlarge", targets: ["enlarge"]),
     ],
     targets: [
@@ -35,6 +36,16 @@ let package = Package(
                 "CCurl",
             ],
             swiftSettings: swift),
+        // libenlarger.so: only enlarger_* is visible, and Swift's runtime is inside.
+        .target(
+            name: "CInterface", dependencies: ["CEnlarger", "Enlarger", "Tensors"], exclude: ["libenlarger.map", "enlarger.pc.in"], swiftSettings: swift,
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-use-ld=lld", "-static-stdlib", "-l_FoundationCollections", "-l_FoundationCShims"]
+                        + ["--version-script=\(Context.packageDirectory)/Sources/CInterface/libenlarger.map", "-soname", "libenlarger.so.0", "-z", "defs", "--gc-sections"]
+                        .flatMap { ["-Xlinker", $0] })
+            ]),
+        .target(name: "CEnlarger"),
         .target(name: "HTTPServer", dependencies: ["Tensors", "CMicroHTTP"], swiftSettings: swift),
         .target(name: "Jobs", dependencies: ["Tensors", "CSQLite"], swiftSettings: swift),
         .target(

@@ -25,21 +25,11 @@ enum SharedFlags {
             guard let precision = UpscaleOptions.Precision(rawValue: text) else { throw EnlargerError(.usage, "--precision \(text): auto, fp32, bf16 or fp16 are possible") }
             options.precision = precision
         }
-        if let text = arguments.value("--device") { options.device = try device(text) }
-        return options
-    }
-
-    private static func device(_ text: String) throws(EnlargerError) -> UpscaleOptions.Device {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        switch parts[0] {
-        case "auto" where parts.count == 1: return .auto
-        case "cpu" where parts.count == 1: return .cpu
-        case "vulkan" where parts.count == 1: return .vulkan(index: 0)
-        case "vulkan" where parts.count == 2:
-            if let index = Int(parts[1]), index >= 0 { return .vulkan(index: index) }
-        default: break
+        if let text = arguments.value("--device") {
+            guard let device = UpscaleOptions.Device(text) else { throw EnlargerError(.usage, "--device \(text): auto, cpu, vulkan or vulkan:N are possible") }
+            options.device = device
         }
-        throw EnlargerError(.usage, "--device \(text): auto, cpu, vulkan or vulkan:N are possible")
+        return options
     }
 }
 
