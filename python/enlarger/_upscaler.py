@@ -11,7 +11,7 @@ from ._errors import UsageError
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a picture takes, known before it is enlarged. `planned_bytes` is the next but one to six below it together."""
+    """What a picture takes, known before it is enlarged; a cap on memory caps `planned_bytes`, weights to io together."""
     planned_bytes: int
     minimum_bytes: int
     weights_bytes: int
@@ -40,7 +40,7 @@ def _bytes(size):
 def _pixels(picture, order):
     """The array as rows of interleaved samples, and their format."""
     array = numpy.asarray(picture)
-    if array.dtype not in (numpy.uint8, numpy.uint16):
+    if array.dtype.newbyteorder("=") not in (numpy.uint8, numpy.uint16):
         raise UsageError(f"pixels of type {array.dtype}; uint8 and uint16 are possible")
     if array.ndim == 2:
         array = array[:, :, None]
@@ -49,7 +49,7 @@ def _pixels(picture, order):
     if order not in ("rgb", "bgr"):
         raise UsageError(f"order {order!r}: 'rgb' and 'bgr' are possible")
     height, width, channels = array.shape
-    if array.dtype.byteorder not in "=|":
+    if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     # Rows may lie anywhere, also upside down; in a row there are no gaps.
     if array.strides[1:] != (channels * array.itemsize, array.itemsize) or abs(array.strides[0]) < width * channels * array.itemsize:
