@@ -31,6 +31,9 @@ extension Upscaler {
     /// Enlarges a picture that is read and delivered by rows, in memory that does not grow with its height.
     ///
     /// - Parameters:
+    ///   - width: of the picture, in pixels.
+    ///   - height: of the picture.
+    ///   - format: of its pixels and of the results'.
     ///   - source: asked for the picture's rows from the top.
     ///   - sinks: one for each scale of `scales`; each gets `scale` times the height in rows of `scale` times the width.
     ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
@@ -62,7 +65,12 @@ extension Upscaler {
 
     /// Enlarges a picture in memory to every scale of `scales`.
     ///
-    /// - Parameter pixels: `width` x `height` pixels, rows from the top without gaps.
+    /// - Parameters:
+    ///   - pixels: `width` x `height` pixels, rows from the top without gaps.
+    ///   - width: of the picture, in pixels.
+    ///   - height: of the picture.
+    ///   - format: of `pixels` and of the results.
+    ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
     /// - Returns: for each scale its pixels, in the same format.
     /// - Throws: `EnlargerError`; `usage` when `pixels` has another size.
     public func upscale(_ pixels: [UInt8], width: Int, height: Int, format: PixelFormat, progress: ((Double) throws -> Void)? = nil) throws -> [[UInt8]] {

@@ -115,7 +115,10 @@ public final class Upscaler {
 
     /// Enlarges one picture file to every scale of `scales`, in one pass.
     ///
-    /// - Parameter outputs: a path for each scale, in the order of `scales`. Each appears when it is complete.
+    /// - Parameters:
+    ///   - input: a path, or "-" for standard input.
+    ///   - outputs: a path for each scale, in the order of `scales`. Each appears when it is complete.
+    ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
     /// - Throws: `EnlargerError`; nothing is left behind then.
     @discardableResult
     public func upscale(_ input: String, to outputs: [String], progress: ((Double) throws -> Void)? = nil) throws -> [UpscaleResult] {

@@ -1,6 +1,8 @@
+import Enlarger
 import Glibc
 
-// fuzz-models FORMAT [libFuzzer's arguments]    or    fuzz-models seeds FOLDER
+// FUZZ_FORMAT=onnx fuzz-models [libFuzzer's arguments]    or    fuzz-models seeds FOLDER
+// A variable, since libFuzzer starts itself again (-merge, -jobs) with the arguments that it has.
 
 /// libFuzzer's own main, for programs that have one already (LLVM's documentation, "Using libFuzzer as a library").
 @_silgen_name("LLVMFuzzerRunDriver")
@@ -15,14 +17,13 @@ nonisolated(unsafe) private var format = Format.onnx
 let words = CommandLine.arguments
 if words.count == 3, words[1] == "seeds" {
     try Seeds.write(to: words[2])
-} else if words.count > 1, let chosen = Format(rawValue: words[1]) {
+} else if let chosen = processVariable("FUZZ_FORMAT").flatMap(Format.init(rawValue:)) {
     format = chosen
-    // The format takes the place of the program's name.
-    var count = CommandLine.argc - 1, arguments = CommandLine.unsafeArgv + 1
+    var count = CommandLine.argc, arguments = CommandLine.unsafeArgv
     exit(runFuzzer(&count, &arguments) { start, count in
         format.test(Array(UnsafeBufferPointer(start: start, count: count)))
         return 0
     })
 } else {
-    fatalError("fuzz-models \(Format.allCases.map(\.rawValue).joined(separator: "|")) [arguments], or fuzz-models seeds FOLDER")
+    fatalError("FUZZ_FORMAT is one of \(Format.allCases.map(\.rawValue).joined(separator: ", "))")
 }
