@@ -17,7 +17,7 @@ package final class CPURun {
         self.network = network
         self.plan = plan
         self.pool = pool
-        arena = try Arena(byteCount: plan.activationBytes + plan.scratchBytes)
+        arena = try Arena(byteCount: plan.activationBytes + plan.constantBytes + plan.scratchBytes)
         arena.preferHugePages()
     }
 
@@ -40,6 +40,7 @@ package final class CPURun {
         for pass in plan.passes {
             let rows = PassRows(network: network, plan: plan, pass: pass, base: arena.base, pool: pool)
             try stored.begin(pass.part)
+            rows.constants.begin(pass.part)
             let schedule = Schedule(graph: graph, part: pass.part, height: plan.height, bandRows: plan.bandRows)
             for s in 0..<pass.stripCount {
                 let strip = graph.strip(core: plan.core(s, of: pass), width: plan.width, part: pass.part) { network.device.isTiled(graph, node: $0) }
@@ -75,6 +76,7 @@ package final class CPURun {
                 }
             }
             spent += pass.seconds
+            rows.constants.end(pass.part)
             stored.end(pass.part)
         }
     }

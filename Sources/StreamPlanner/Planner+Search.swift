@@ -55,10 +55,13 @@ extension Planner {
         /// nil when what lies between two cuts does not fit by itself.
         private func inPasses(bandRows: Int, stripCount: Int) -> Plan? {
             guard let budget, planner.costs.takesPasses, !planner.cuts.isEmpty else { return nil }
+            let needed = planner.graph.neededCuts
+            guard stripCount == 1 || needed.isEmpty else { return nil }
             let ends = planner.cuts + [.init(node: planner.graph.nodes.count, size: 0)]
             var passes: [Plan.Pass] = [], start = 0, first = 0
             while start < planner.graph.nodes.count {
                 func pass(to index: Int) -> Plan.Pass? {
+                    guard !needed.contains(where: { start < $0 && $0 < ends[index].node }) else { return nil }
                     let part = planner.graph.part(start..<ends[index].node, rowLags: planner.rowLags)
                     let pass = planner.makePass(part, width: width, height: height, bandRows: bandRows, stripCount: stripCount)
                     let plan = planner.plan(of: passes + [pass], width: width, height: height, bandRows: bandRows)

@@ -35,6 +35,9 @@ package struct Planner: Sendable {
         guard width >= 1, height >= 1, width <= Planner.sideLimit, height <= Planner.sideLimit else {
             throw EnlargerError(.usage, "a picture of \(width) x \(height); sides of 1 to \(Planner.sideLimit) are possible")
         }
+        guard costs.takesPasses || graph.neededCuts.isEmpty else {
+            throw EnlargerError(.modelUnsupported, "the network takes means over the whole picture, which this device does not")
+        }
         let search = Search(planner: self, width: width, height: height, budget: budget)
         if let best = search.streams() ?? search.passesOrStrips() ?? search.stripsOfPasses() { return best }
         let minimum = minimumPlan(width: width, height: height)
@@ -66,10 +69,11 @@ package struct Planner: Sendable {
         [4, 8, 12, 16, 24, 32, 48, 64].filter { $0 < height + 4 }
     }
 
-    /// The plan for one choice of band height, strips and cuts. nil when there are fewer columns than strips.
+    /// The plan for one choice of band height, strips and cuts. nil when there are fewer columns than strips, and for strips of a
+    /// network with means over the picture, whose sums must not depend on the order of strips.
     /// - Parameter cuts: of `possibleCuts`, ascending.
     package func makePlan(width: Int, height: Int, bandRows: Int, stripCount: Int, cuts: [Int] = []) -> Plan? {
-        guard stripCount >= 1, stripCount <= width else { return nil }
+        guard stripCount >= 1, stripCount <= width, stripCount == 1 || graph.neededCuts.isEmpty else { return nil }
         let passes = graph.parts(cutAt: cuts, rowLags: rowLags).map {
             makePass($0, width: width, height: height, bandRows: bandRows, stripCount: stripCount)
         }
@@ -79,7 +83,7 @@ package struct Planner: Sendable {
     func plan(of passes: [Plan.Pass], width: Int, height: Int, bandRows: Int) -> Plan {
         Plan(
             width: width, height: height, threads: costs.threads, bandRows: bandRows, passes: passes, pad: rowPad, weightsBytes: weightsBytes,
-            ioBytes: ioBytes(width: width, height: height, bandRows: bandRows, widestInput: passes[0].widestInput),
+            constantBytes: Plan.constantOffsets(graph).total, ioBytes: ioBytes(width: width, height: height, bandRows: bandRows, widestInput: passes[0].widestInput),
             temporaryBytes: temporaryBytes(passes.map(\.part), pixels: width * height))
     }
 

@@ -21,7 +21,7 @@ package struct Schedule: Sendable {
         self.part = part
         self.height = height
         self.bandRows = bandRows
-        let ends = part.stores + graph.outputs.map(\.node).filter(part.nodes.contains)
+        let ends = part.stores + part.means + graph.outputs.map(\.node).filter(part.nodes.contains)
         steps = ends.map { (graph.scales[$0] * height + part.lags[$0] + graph.scales[$0] * bandRows - 1) / (graph.scales[$0] * bandRows) }.max()!
     }
 
