@@ -37,7 +37,8 @@ extension PixelFormat {
             plan.pointee = enlarger_plan_info(
                 planned_bytes: Int64(found.plannedBytes), minimum_bytes: Int64(found.minimumBytes), weights_bytes: Int64(found.weightsBytes),
                 activation_bytes: Int64(found.activationBytes), scratch_bytes: Int64(found.scratchBytes), io_bytes: Int64(found.ioBytes),
-                band_rows: Int32(found.bandRows), strips: Int32(found.strips), expected_seconds: found.expectedSeconds)
+                temporary_bytes: Int64(found.temporaryBytes), band_rows: Int32(found.bandRows), strips: Int32(found.strips),
+                passes: Int32(found.passes), expected_seconds: found.expectedSeconds)
         } catch let error as EnlargerError {
             if let shortage = error.shortage { plan.pointee.minimum_bytes = Int64(shortage.neededBytes) }
             throw error

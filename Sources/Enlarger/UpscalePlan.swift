@@ -9,9 +9,13 @@ public struct UpscalePlan: Sendable, Equatable {
     public var scratchBytes: Int
     /// Rows of the picture and of the result on their way in and out.
     public var ioBytes: Int
+    /// The most that temporary files hold of values between passes; not memory.
+    public var temporaryBytes: Int
     /// Rows of the picture that go through the network at a time.
     public var bandRows: Int
     /// 1: the picture at full width.
     public var strips: Int
+    /// 1: the network in one go; several where it needs the whole picture in between, or would not fit otherwise.
+    public var passes: Int
     public var expectedSeconds: Double
 }

@@ -23,8 +23,9 @@ extension Upscaler {
         // The augmented picture runs four times upright and four times transposed.
         let seconds = plans.count > 1 ? plans.reduce(0) { $0 + 4 * $1.seconds } : largest.seconds
         return UpscalePlan(
-            plannedBytes: largest.plannedBytes, minimumBytes: minimum, weightsBytes: largest.weightsBytes, activationBytes: largest.activationBytes,
-            scratchBytes: largest.scratchBytes, ioBytes: largest.ioBytes, bandRows: largest.bandRows, strips: largest.strips.count,
+            plannedBytes: largest.plannedBytes, minimumBytes: minimum, weightsBytes: largest.weightsBytes,
+            activationBytes: largest.activationBytes + largest.constantBytes, scratchBytes: largest.scratchBytes, ioBytes: largest.ioBytes,
+            temporaryBytes: plans.map(\.temporaryBytes).max()!, bandRows: largest.bandRows, strips: largest.stripCount, passes: largest.passes.count,
             expectedSeconds: seconds * device.slowness)
     }
 

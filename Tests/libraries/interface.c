@@ -93,7 +93,7 @@ static void plans(void)
     CHECK(enlarger_note(upscaler, 99) == NULL);
     CHECK(enlarger_plan(upscaler, RGB, 640, 480, &plan) == ENLARGER_OK);
     CHECK(plan.planned_bytes == plan.weights_bytes + plan.activation_bytes + plan.scratch_bytes + plan.io_bytes);
-    CHECK(plan.minimum_bytes <= plan.planned_bytes && plan.band_rows >= 4 && plan.strips == 1 && plan.expected_seconds > 0);
+    CHECK(plan.minimum_bytes <= plan.planned_bytes && plan.band_rows >= 4 && plan.strips == 1 && plan.passes == 1 && plan.expected_seconds > 0);
     CHECK(enlarger_plan(upscaler, RGB, 640, 480, NULL) == ENLARGER_USAGE);
     CHECK(enlarger_plan(upscaler, RGB, 0, 480, &plan) == ENLARGER_USAGE);
     CHECK(enlarger_plan(upscaler, RGB, 640, -1, &plan) == ENLARGER_USAGE);

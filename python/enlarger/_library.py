@@ -15,8 +15,8 @@ class Picture(Structure):
 
 
 class PlanInfo(Structure):
-    _fields_ = [(name, c_int64) for name in ("planned_bytes", "minimum_bytes", "weights_bytes", "activation_bytes", "scratch_bytes", "io_bytes")] + [
-        ("band_rows", c_int32), ("strips", c_int32), ("expected_seconds", c_double)]
+    _fields_ = [(name, c_int64) for name in ("planned_bytes", "minimum_bytes", "weights_bytes", "activation_bytes", "scratch_bytes", "io_bytes", "temporary_bytes")] + [
+        ("band_rows", c_int32), ("strips", c_int32), ("passes", c_int32), ("expected_seconds", c_double)]
 
 
 class Result(Structure):

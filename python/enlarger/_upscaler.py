@@ -18,8 +18,10 @@ class Plan:
     activation_bytes: int
     scratch_bytes: int
     io_bytes: int
+    temporary_bytes: int
     band_rows: int
     strips: int
+    passes: int
     expected_seconds: float
 
 

@@ -121,14 +121,16 @@ typedef struct enlarger_format {
 
 /* What a picture takes, known before it is enlarged. */
 typedef struct enlarger_plan_info {
-    int64_t planned_bytes; /* the four below together: what a cap on memory caps */
+    int64_t planned_bytes; /* weights to io together: what a cap on memory caps */
     int64_t minimum_bytes; /* the least of any plan for this picture */
     int64_t weights_bytes;
     int64_t activation_bytes;
     int64_t scratch_bytes;
-    int64_t io_bytes; /* rows on their way in and out */
+    int64_t io_bytes;        /* rows on their way in and out */
+    int64_t temporary_bytes; /* the most that temporary files hold of values between passes; not memory */
     int32_t band_rows;
     int32_t strips; /* 1: at full width */
+    int32_t passes; /* 1: the network in one go */
     double expected_seconds;
 } enlarger_plan_info;
 
