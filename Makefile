@@ -1,5 +1,6 @@
 # make demo [PHOTO=mine.jpg] [MODEL=lite-x3] [MEMORY=64M]   make test   make build   make install [PREFIX=/usr/local]
-# make check-service [LOAD=--load]   make check-libraries   make wheel   make format   make lint   make bench [MODEL=lite-x3] [SIZE=480x360]   make clean
+# make check-service [LOAD=--load]   make check-formats   make check-libraries   make wheel   make format   make lint
+# make bench [MODEL=lite-x3] [SIZE=480x360]   make clean
 
 PREFIX ?= /usr/local
 SIZE ?= 480x360
@@ -9,7 +10,7 @@ export PHOTO MODEL MEMORY OUTPUT
 
 VERSION = $(shell sed -n 's/.*enlargerVersion = "\(.*\)"/\1/p' Sources/Enlarger/Version.swift)
 
-.PHONY: demo test check-service check-libraries wheel library build packages install format lint bench clean
+.PHONY: demo test check-service check-formats check-libraries wheel library build packages install format lint bench clean
 .DEFAULT_GOAL := build
 
 packages:
@@ -27,6 +28,10 @@ test: packages
 check-service: build
 	@scripts/install-test-packages
 	scripts/check-service $(LOAD)
+
+check-formats: build
+	@scripts/install-test-packages
+	scripts/check-formats
 
 # libenlarger.so: stands alone but for the libraries of the system.
 library: build

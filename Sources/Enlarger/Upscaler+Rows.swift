@@ -46,11 +46,11 @@ extension Upscaler {
         try checkSize(width, height)
         let plans = try plans(width: width, height: height, kind: format.kind, bits: format.bits)
         guard format.order == .bgr else {
-            try execute(plans, kind: format.kind, bits: format.bits, source: source, sinks: sinks, progress: progress)
+            try execute(plans, width: width, height: height, kind: format.kind, bits: format.bits, source: source, sinks: sinks, progress: progress)
             return
         }
         try execute(
-            plans, kind: format.kind, bits: format.bits,
+            plans, width: width, height: height, kind: format.kind, bits: format.bits,
             source: { target, row, count in
                 try source(target, row, count)
                 format.exchangeRedAndBlue(target.baseAddress!, count: count * width)
