@@ -17,11 +17,13 @@ extension Upscaler {
         try checkSize(width, height)
         let plans = try plans(width: width, height: height, kind: format.kind, bits: format.bits)
         let planner = try planner(width: width, height: height, kind: format.kind, bits: format.bits)
-        var minimum = planner.minimumBytes(width: width, height: height)
+        let side = options.tiling?.size ?? .max
+        var minimum = planner.minimumBytes(width: min(width, side), height: min(height, side))
         if plans.count > 1 { minimum = max(minimum, planner.minimumBytes(width: height, height: width)) }
         let largest = plans.max { $0.plannedBytes < $1.plannedBytes }!
         // The augmented picture runs four times upright and four times transposed.
-        let seconds = plans.count > 1 ? plans.reduce(0) { $0 + 4 * $1.seconds } : largest.seconds
+        let tiles = options.tiling?.tileCount(width: width, height: height) ?? 1
+        let seconds = plans.count > 1 ? plans.reduce(0) { $0 + 4 * $1.seconds } : Double(tiles) * largest.seconds
         return UpscalePlan(
             plannedBytes: largest.plannedBytes, minimumBytes: minimum, weightsBytes: largest.weightsBytes,
             activationBytes: largest.activationBytes + largest.constantBytes, scratchBytes: largest.scratchBytes, ioBytes: largest.ioBytes,
