@@ -89,7 +89,7 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "EnlargerTests",
-            dependencies: ["Enlarger", "PictureIO", "CVips", "CKernels", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],
+            dependencies: ["Enlarger", "PictureIO", "CVips", "CKernels", "ModelFormats", "NetworkGraph", "StreamPlanner", "Tensors", "TestSupport", "enlarge"],
             swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6],

@@ -37,6 +37,7 @@ package final class LoadedModel: Sendable {
     /// In the order in which results are delivered.
     package let scales: [Int]
     package var scale: Int { scales.max()! }
+    private var margin: Int { model.processing.margin }
     /// The network up to the outputs of `scales`.
     private let network: NetworkGraph
     private let graphs = Mutex<[GraphKey: PictureGraph]>([:])
@@ -85,14 +86,15 @@ package final class LoadedModel: Sendable {
     package func planner(width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing) throws(EnlargerError) -> Planner {
         let graph = try graph(kind, chroma: how.chroma)
         let pixel = kind.channels * bits / 8
-        let fill = TransparentFill.bytes(width: width, kind: kind, bits: bits)
+        let (width, height) = (width + 2 * margin, height + 2 * margin)
+        let fill = TransparentFill.bytes(width: width, kind: kind, bits: bits) + ExtendedPicture.bytes(width: width, margin: margin, pixelBytes: pixel)
         let picture =
             how.tiling != nil
             ? PictureBytes(input: 0, output: 0, fixed: TiledRun.bufferBytes(width: width, graph: graph, bits: bits) + fill)
             : how.isAugmented
             ? PictureBytes(input: 0, output: 0, fixed: AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits) + fill)
             : PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width) + fill)
-        return Planner(graph: graph.graph, costs: how.device, picture: picture)
+        return Planner(graph: graph.graph, costs: how.device, picture: picture, margin: how.tiling == nil ? margin : 0)
     }
 
     /// The plan for a picture of at most `budget` bytes, weights included; with test-time augmentation a second one, for
@@ -101,6 +103,8 @@ package final class LoadedModel: Sendable {
         width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing, budget: Int?
     ) throws(EnlargerError) -> [Plan] {
         let planner = try planner(width: width, height: height, kind: kind, bits: bits, how: how)
+        // Of tiles, those of the extended picture; of whole pictures, the planner extends them itself.
+        let extra = how.tiling == nil ? 0 : 2 * margin, (width, height) = (width + extra, height + extra)
         let tile = how.tiling?.size ?? max(width, height)
         var plans = [try planner.plan(width: min(width, tile), height: min(height, tile), budget: budget)]
         if how.isAugmented { plans.append(try planner.plan(width: height, height: width, budget: budget)) }
@@ -118,6 +122,23 @@ package final class LoadedModel: Sendable {
         source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
     ) throws {
         precondition(plans.allSatisfy { $0.threads == pool.threads }, "the plan is for another number of threads")
+        if margin > 0 {
+            let extended = try ExtendedPicture(
+                width: width, height: height, margin: margin, pixelBytes: kind.channels * bits / 8, source: source)
+            return try executeWhole(
+                plans, width: width + 2 * margin, height: height + 2 * margin, weights: weights, pool: pool, kind: kind, bits: bits, how: how,
+                source: extended.read, sinks: zip(scales, sinks).map { extended.sink(scale: $0, to: $1) }, progress: progress)
+        }
+        try executeWhole(
+            plans, width: width, height: height, weights: weights, pool: pool, kind: kind, bits: bits, how: how, source: source, sinks: sinks,
+            progress: progress)
+    }
+
+    /// The same for a picture of which the result is wanted whole.
+    private func executeWhole(
+        _ plans: [Plan], width: Int, height: Int, weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
+        source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
+    ) throws {
         let graph = try graph(kind, chroma: how.chroma)
         let network = CPUNetwork(graph: graph.graph, sharing: weights, device: how.device)
         let roundsPlanes = how.chroma == .bilinear && bits == 8

@@ -6,6 +6,8 @@ package struct Planner: Sendable {
     package let graph: NetworkGraph
     package let costs: any DeviceCosts
     package let picture: PictureBytes
+    /// Pixels by which a picture is extended at every edge; plans are of the extended one.
+    package let margin: Int
     let rowLags: [Int]
     let tiled: [Bool]
     let cuts: [NetworkGraph.Cut]
@@ -13,7 +15,8 @@ package struct Planner: Sendable {
     package var possibleCuts: [Int] { cuts.map(\.node) }
     package let weightsBytes: Int
 
-    package init(graph: NetworkGraph, costs: any DeviceCosts, picture: PictureBytes = .none) {
+    package init(graph: NetworkGraph, costs: any DeviceCosts, picture: PictureBytes = .none, margin: Int = 0) {
+        self.margin = margin
         self.graph = graph
         self.costs = costs
         self.picture = picture
@@ -38,9 +41,9 @@ package struct Planner: Sendable {
         guard costs.takesPasses || graph.neededCuts.isEmpty else {
             throw EnlargerError(.modelUnsupported, "the network takes means over the whole picture, which this device does not")
         }
-        let search = Search(planner: self, width: width, height: height, budget: budget)
+        let search = Search(planner: self, width: width + 2 * margin, height: height + 2 * margin, budget: budget)
         if let best = search.streams() ?? search.passesOrStrips() ?? search.stripsOfPasses() { return best }
-        let minimum = minimumPlan(width: width, height: height)
+        let minimum = minimumPlan(width: width + 2 * margin, height: height + 2 * margin)
         if let budget, budget >= minimum.plannedBytes { return minimum }
         throw EnlargerError(
             .doesNotFit, "a \(width) x \(height) picture needs at least \(minimum.plannedBytes) bytes here; the budget is \(budget ?? 0) bytes",
@@ -48,7 +51,9 @@ package struct Planner: Sendable {
     }
 
     /// The fewest bytes any plan takes.
-    package func minimumBytes(width: Int, height: Int) -> Int { minimumPlan(width: width, height: height).plannedBytes }
+    package func minimumBytes(width: Int, height: Int) -> Int {
+        minimumPlan(width: width + 2 * margin, height: height + 2 * margin).plannedBytes
+    }
 
     private func minimumPlan(width: Int, height: Int) -> Plan {
         let narrowest = min(width, Planner.stripLimit)
@@ -69,7 +74,7 @@ package struct Planner: Sendable {
         [4, 8, 12, 16, 24, 32, 48, 64].filter { $0 < height + 4 }
     }
 
-    /// The plan for one choice of band height, strips and cuts. nil when there are fewer columns than strips, and for strips of a
+    /// The plan for one choice of band height, strips and cuts, of the extended picture. nil when there are fewer columns than strips, and for strips of a
     /// network with means over the picture, whose sums must not depend on the order of strips.
     /// - Parameter cuts: of `possibleCuts`, ascending.
     package func makePlan(width: Int, height: Int, bandRows: Int, stripCount: Int, cuts: [Int] = []) -> Plan? {

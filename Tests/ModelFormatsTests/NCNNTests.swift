@@ -156,7 +156,7 @@ private struct NCNNFiles {
         ([("Padding m 1 1 x y 0=1 1=1 2=1 3=1", 1)], .modelUnsupported, "changes the map's size"),
         ([("Convolution m 1 1 x y 0=4 1=3 3=2 4=1 6=144", 1)], .modelUnsupported, "stride 2"),
         ([("Convolution m 1 1 x y 0=4 1=3 4=1 6=144 8=2", 1)], .modelUnsupported, "8 bits"),
-        ([("Convolution m 1 1 x y 0=4 1=3 6=144", 1)], .modelUnsupported, "padding 0"),
+        ([("Convolution m 1 1 x y 0=4 1=5 4=1 6=400", 1)], .modelUnsupported, "padding 1"),
         ([("Convolution m 1 1 x y 0=4 1=3 4=1 6=145", 1)], .modelInvalid, "145 weights"),
         ([("Convolution m 1 1 x y 0=999999999 1=3 4=1 6=144", 1)], .modelInvalid, "999999999"),
         ([("Scale m 1 1 x y 0=99999999", 1)], .modelInvalid, "99999999"),

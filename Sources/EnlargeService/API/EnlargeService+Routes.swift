@@ -96,16 +96,20 @@ extension EnlargeService {
                 413, "picture_too_large",
                 "at most \(settings.maxPixels) pixels are taken, and \(settings.maxOutputPixels) made")
         }
-        let plan = try? planner.plan(width: width, height: height, budget: settings.memory)
+        // As a PNG on both ways: the budget holds decoder and encoder too.
+        let codecs = PictureCodecs.streamingBytes(
+            width: width, height: height, scale: scale, bits: bits, colourChannels: kind.colourChannels, hasAlpha: kind.hasAlpha)
+        let plan = try? planner.plan(width: width, height: height, budget: settings.memory - codecs)
         let slowness = (planner.costs as? CPUDevice)?.slowness ?? 1
         return json(
             .object([
-                ("fits", .boolean(plan != nil)), ("planned_bytes", .optional(plan?.plannedBytes)),
-                ("minimum_bytes", .integer(planner.minimumBytes(width: width, height: height))),
+                ("fits", .boolean(plan != nil)), ("planned_bytes", .optional(plan.map { $0.plannedBytes + codecs })),
+                ("minimum_bytes", .integer(planner.minimumBytes(width: width, height: height) + codecs)),
                 ("weights_bytes", .integer(planner.weightsBytes)),
                 ("activation_bytes", .optional(plan?.activationBytes)),
                 ("scratch_bytes", .optional(plan?.scratchBytes)),
-                ("io_bytes", .optional(plan?.ioBytes)), ("band_rows", .optional(plan?.bandRows)),
+                ("io_bytes", .optional(plan?.ioBytes)), ("codec_bytes", .integer(codecs)),
+                ("band_rows", .optional(plan?.bandRows)),
                 ("strips", .optional(plan?.stripCount)), ("passes", .optional(plan?.passes.count)),
                 ("temporary_bytes", .optional(plan?.temporaryBytes)),
                 ("expected_seconds", .optional(plan.map { $0.seconds * slowness })), ("budget_bytes", .integer(settings.memory)),

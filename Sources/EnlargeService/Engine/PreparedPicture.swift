@@ -78,7 +78,8 @@ package final class PreparedPicture: Sendable {
         let wide = try model.model.planner(width: info.width, height: info.height, kind: kind, bits: info.bits, how: how)
         let sides = [(info.width, info.height)] + (how.isAugmented ? [(info.height, info.width)] : [])
         func most(_ planner: Planner, rows: (Int) -> Int) -> (bytes: Int, seconds: Double) {
-            let plans = sides.map { planner.makePlan(width: $0.0, height: $0.1, bandRows: rows($0.1), stripCount: 1)! }
+            let plans = sides.map { planner.makePlan(
+                    width: $0.0 + 2 * planner.margin, height: $0.1 + 2 * planner.margin, bandRows: rows($0.1), stripCount: 1)! }
             return (plans.map(\.runBytes).max()!, plans.reduce(0) { $0 + $1.seconds } * (how.isAugmented ? 4 : 1) * how.device.slowness)
         }
         let weights = narrow.weightsBytes
