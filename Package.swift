@@ -17,6 +17,7 @@ let package = Package(
     name: "enlarger",
     products: [
         .library(name: "Enlarger", targets: ["Enlarger"]),
+        .library(name: "enlarger", type: .dynamic, targets: ["CInterface"]),
         .executable(name: "enlarge", targets: ["enlarge"]),
     ],
     targets: [
@@ -35,6 +36,16 @@ let package = Package(
                 "CCurl",
             ],
             swiftSettings: swift),
+        // libenlarger.so: only enlarger_* is visible, and Swift's runtime is inside.
+        .target(
+            name: "CInterface", dependencies: ["CEnlarger", "Enlarger", "Tensors"], exclude: ["libenlarger.map", "enlarger.pc.in"], swiftSettings: swift,
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-use-ld=lld", "-static-stdlib", "-l_FoundationCollections", "-l_FoundationCShims"]
+                        + ["--version-script=\(Context.packageDirectory)/Sources/CInterface/libenlarger.map", "-soname", "libenlarger.so.0", "-z", "defs", "--gc-sections"]
+                        .flatMap { ["-Xlinker", $0] })
+            ]),
+        .target(name: "CEnlarger"),
         .target(name: "HTTPServer", dependencies: ["Tensors", "CMicroHTTP"], swiftSettings: swift),
         .target(name: "Jobs", dependencies: ["Tensors", "CSQLite"], swiftSettings: swift),
         .target(
@@ -84,3 +95,11 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11
 )
+
+// The fuzz target has no main of its own; scripts/fuzz builds it with libFuzzer, and nothing else does.
+if Context.environment["ENLARGER_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz-models", dependencies: ["Enlarger", "ModelFormats", "NetworkGraph", "StreamPlanner", "Tensors", "TestSupport"],
+            path: "Tests/fuzz", exclude: ["make_seeds.py", "README.md", "corpus", "dictionaries"], swiftSettings: swift))
+}

@@ -65,7 +65,8 @@ package final class CPURun {
                             if pass.part.stores.contains(n) {
                                 for row in made { try stored.write(n, row, view(row, core), to: core.lowerBound) }
                             }
-                            for (index, output) in graph.outputs.enumerated() where output.node == n {
+                            // An output that a later pass reads again was delivered by the pass that made it.
+                            for (index, output) in graph.outputs.enumerated() where output.node == n && pass.part.nodes.contains(n) {
                                 for row in made { try deliver(strip, index, row, view(row, core)) }
                             }
                         }

@@ -47,7 +47,9 @@ public struct Tiling: Sendable, Equatable {
     /// Pixels that neighbours share.
     public var overlap: Int
 
-    /// - Parameter overlap: at most half of the size; nil: 32, or an eighth of a small tile.
+    /// - Parameters:
+    ///   - size: side of a tile, 16 to 65536 pixels of the input.
+    ///   - overlap: at most half of the size; nil: 32, or an eighth of a small tile.
     /// - Throws: `usage`.
     public init(size: Int, overlap: Int? = nil) throws(EnlargerError) {
         guard size >= 16, size <= 65_536 else { throw EnlargerError(.usage, "tiles of \(size) pixels; 16 to 65536 are possible") }
@@ -56,5 +58,10 @@ public struct Tiling: Sendable, Equatable {
         guard self.overlap >= 0, self.overlap <= size / 2 else {
             throw EnlargerError(.usage, "tiles of \(size) pixels that overlap by \(self.overlap); 0 to \(size / 2) are possible")
         }
+    }
+
+    /// Of a picture.
+    package func tileCount(width: Int, height: Int) -> Int {
+        [width, height].reduce(1) { $0 * TileGrid(length: $1, size: size, overlap: overlap, scale: 1).starts.count }
     }
 }

@@ -3,7 +3,23 @@ package import ModelFormats
 /// How pictures are enlarged. Command-line flags and service settings map onto this and nowhere else.
 public struct UpscaleOptions: Sendable, Equatable {
     /// Device to run on. `auto` is the best there is.
-    public enum Device: Sendable, Equatable { case auto, cpu, vulkan(index: Int) }
+    public enum Device: Sendable, Equatable {
+        case auto, cpu, vulkan(index: Int)
+
+        /// "auto", "cpu", "vulkan" or "vulkan:N"; nil for anything else.
+        public init?(_ text: String) {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            switch parts[0] {
+            case "auto" where parts.count == 1: self = .auto
+            case "cpu" where parts.count == 1: self = .cpu
+            case "vulkan" where parts.count == 1: self = .vulkan(index: 0)
+            case "vulkan" where parts.count == 2:
+                guard let index = Int(parts[1]), index >= 0 else { return nil }
+                self = .vulkan(index: index)
+            default: return nil
+            }
+        }
+    }
     /// Arithmetic. `auto` is fp32 on the CPU.
     public enum Precision: String, Sendable { case auto, fp32, bf16, fp16 }
     /// How the colour planes of a luma-only network are enlarged. `bilinear` reproduces OpenCV.

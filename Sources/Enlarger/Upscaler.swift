@@ -43,7 +43,12 @@ public final class Upscaler {
     private var weights: CPUNetwork?
 
     package var model: Model { loaded.model }
-    package var modelName: String { loaded.name }
+    /// The file's name without its extension: "lite-x3".
+    public var modelName: String { loaded.name }
+    /// What the network calls itself: "edsr", "espcn", "fsrcnn", "lapsrn", ...
+    public var architecture: String { model.architecture }
+    /// What was assumed or changed when the model was read.
+    public var modelNotes: [String] { model.notes }
     /// The enlargement; of several, the largest.
     public var scale: Int { loaded.scale }
     /// In the order of `options.scales`, and of the outputs of `upscale(_:to:)`.
@@ -76,6 +81,8 @@ public final class Upscaler {
     }
 
     public var precision: String { device.precision }
+    /// "cpu".
+    public var deviceName: String { "cpu" }
 
     /// - Parameter height: needed for test-time augmentation alone, which also runs the picture transposed.
     package func planner(width: Int, height: Int, kind: PictureKind, bits: Int) throws(EnlargerError) -> Planner {
@@ -112,7 +119,10 @@ public final class Upscaler {
 
     /// Enlarges one picture file to every scale of `scales`, in one pass.
     ///
-    /// - Parameter outputs: a path for each scale, in the order of `scales`. Each appears when it is complete.
+    /// - Parameters:
+    ///   - input: a path, or "-" for standard input.
+    ///   - outputs: a path for each scale, in the order of `scales`. Each appears when it is complete.
+    ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
     /// - Throws: `EnlargerError`; nothing is left behind then.
     @discardableResult
     public func upscale(_ input: String, to outputs: [String], progress: ((Double) throws -> Void)? = nil) throws -> [UpscaleResult] {
@@ -148,7 +158,7 @@ public final class Upscaler {
         let codecBytes = writers.reduce(info.decoderBytes) { $0 + $1.encoderBytes }
         return zip(scales, zip(outputs, writers)).map { scale, result in
             UpscaleResult(
-                input: input, output: result.0, model: modelName, scale: scale, device: "cpu", precision: precision, width: scale * info.width,
+                input: input, output: result.0, model: modelName, scale: scale, device: deviceName, precision: precision, width: scale * info.width,
                 height: scale * info.height, seconds: seconds, plannedBytes: plans.map(\.plannedBytes).max()!, codecBytes: codecBytes,
                 notes: model.notes + info.notes + result.1.notes + LoadedModel.notes(on: plans) + tilingNotes)
         }

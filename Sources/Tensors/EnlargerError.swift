@@ -1,7 +1,7 @@
 /// The one error type of the project: a stable code, a sentence with the numbers in it.
 public struct EnlargerError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Stable, lower-case with underscores; appears in `--json` output and in HTTP problem documents.
-    public enum Code: String, Sendable {
+    public enum Code: String, Sendable, CaseIterable {
         case usage
         case modelNotFound = "model_not_found"
         case modelInvalid = "model_invalid"

@@ -21,7 +21,7 @@ struct Command {
         MODEL is a shipped name (lite-x3; -m lite -s 3 means the same) or a file. SIZE is a number of bytes, or takes K, M, G.
         Exit status: 0 done, 1 a picture failed, 2 wrong usage, 3 it does not fit the budget, 4 no such device.
         """
-    static let version = "0.1.0"
+    static let version = enlargerVersion
 
     static func main() {
         var words = Array(CommandLine.arguments.dropFirst())

@@ -32,21 +32,11 @@ enum SharedFlags {
         } else if arguments.value("--overlap") != nil {
             throw EnlargerError(.usage, "--overlap goes with --tile")
         }
-        if let text = arguments.value("--device") { options.device = try device(text) }
-        return options
-    }
-
-    private static func device(_ text: String) throws(EnlargerError) -> UpscaleOptions.Device {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        switch parts[0] {
-        case "auto" where parts.count == 1: return .auto
-        case "cpu" where parts.count == 1: return .cpu
-        case "vulkan" where parts.count == 1: return .vulkan(index: 0)
-        case "vulkan" where parts.count == 2:
-            if let index = Int(parts[1]), index >= 0 { return .vulkan(index: index) }
-        default: break
+        if let text = arguments.value("--device") {
+            guard let device = UpscaleOptions.Device(text) else { throw EnlargerError(.usage, "--device \(text): auto, cpu, vulkan or vulkan:N are possible") }
+            options.device = device
         }
-        throw EnlargerError(.usage, "--device \(text): auto, cpu, vulkan or vulkan:N are possible")
+        return options
     }
 }
 

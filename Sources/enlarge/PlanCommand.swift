@@ -17,9 +17,7 @@ enum PlanCommand {
         // In tiles: the plan of one, as often as there are tiles.
         let tiling = upscaler.options.tiling, side = tiling?.size ?? .max
         let size = (width: min(picture.width, side), height: min(picture.height, side))
-        let tiles = tiling.map { tiling in
-            [picture.width, picture.height].reduce(1) { $0 * TileGrid(length: $1, size: tiling.size, overlap: tiling.overlap, scale: 1).starts.count }
-        }
+        let tiles = tiling?.tileCount(width: picture.width, height: picture.height)
         let minimum = planner.minimumBytes(width: size.width, height: size.height)
         do throws(EnlargerError) {
             let plan = try planner.plan(width: size.width, height: size.height, budget: upscaler.options.memory)

@@ -60,6 +60,22 @@ import Testing
         #expect(try upscaled(picture) { $0.tiling = try Tiling(size: 24, overlap: 6); $0.memory = 400_000; $0.threads = 1 }.pixels == tiled.pixels)
     }
 
+    @Test func `the plan in tiles is that of one tile, as often as there are tiles`() throws {
+        var options = UpscaleOptions()
+        options.threads = 1
+        func plan(_ width: Int, _ height: Int) throws -> UpscalePlan {
+            try Upscaler(model: SmallModels.edsr(scale: 2), name: "small", options: options).plan(width: width, height: height)
+        }
+        options.tiling = try Tiling(size: 32, overlap: 8)
+        let one = try plan(32, 32), row = try plan(80, 32), grid = try plan(80, 56)
+        #expect(options.tiling!.tileCount(width: 80, height: 56) == 6)
+        #expect(abs(row.expectedSeconds - 3 * one.expectedSeconds) < 1e-9 && abs(grid.expectedSeconds - 6 * one.expectedSeconds) < 1e-9)
+        // The rows of the whole picture that wait are wider; nothing depends on its height.
+        #expect(row.plannedBytes == grid.plannedBytes && one.minimumBytes <= row.minimumBytes && row.minimumBytes <= row.plannedBytes)
+        options.memory = grid.minimumBytes
+        #expect(try plan(80, 56).plannedBytes <= grid.minimumBytes)
+    }
+
     @Test func `tiles that make no sense are refused`() {
         for (size, overlap) in [(8, nil), (64, 33), (64, -1), (100_000, nil)] as [(Int, Int?)] {
             let error = #expect(throws: EnlargerError.self) { try Tiling(size: size, overlap: overlap) }

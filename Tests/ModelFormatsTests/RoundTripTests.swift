@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct RoundTripTests {
     @Test func `fixtures survive the native format`() throws {
-        for bytes in [Fixtures.edsr().bytes, Fixtures.pyramid().bytes] {
+        for bytes in [SmallFiles.edsr().bytes, SmallFiles.pyramid().bytes] {
             var model = try Fixtures.load(bytes)
             model.metadata = ["licence": "CC0 \"quoted\" ü"]
             #expect(Fixtures.description(try Fixtures.load(SafetensorsFile.serialized(model))) == Fixtures.description(model))

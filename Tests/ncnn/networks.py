@@ -142,7 +142,7 @@ def cut(stem):
     return 24 if int(stem.rsplit("-", 1)[1]) % 8 == 7 else 0
 
 
-def write(stem, seed):
+def write(stem, seed, widths=(8, 13, 16, 32)):
     w = Writer(seed, half=seed % 2 == 1)
     if seed % 8 == 7:
         unpadded(w)
@@ -150,7 +150,7 @@ def write(stem, seed):
         return stem
     x = w.layer("Input", [], 1)[0]
     side, x = w.layer("Split", [x], 2)
-    c = int(w.random.choice([8, 13, 16, 32]))
+    c = int(w.random.choice(widths))
     x = w.convolution(x, 3, c)
     for _ in range(int(w.random.integers(2, 6))):
         x = elementwise(w, x, c)
