@@ -33,7 +33,6 @@ final class JobWorker: Sendable {
         var published = 0.0
     }
 
-    private static let lease = Duration.seconds(60)
     private static let heartbeatSeconds = 10.0
     /// Between two events of progress.
     private static let progressSeconds = 0.1
@@ -109,10 +108,8 @@ final class JobWorker: Sendable {
             }
             guard goesOn == true else { return }
             do throws(EnlargerError) {
-                let claim = try queue.claim(worker: "local", lease: JobWorker.lease)
-                if let claim { begin(claim) }
+                if let claim = try queue.claim(worker: "local", timeout: .seconds(60)) { begin(claim) }
                 state.change { $0.isClaiming = false }
-                if claim == nil { _ = try queue.waitForWork(timeout: .seconds(60)) }
             } catch {
                 state.change { $0.isClaiming = false }
                 log(.error, "queue_failed", [("message", .string(error.message))])
@@ -285,7 +282,7 @@ final class JobWorker: Sendable {
 
     private func removeInput(_ claim: JobClaim) {
         do {
-            if try queue.state(of: claim.job.id)?.isFinished == false { return }
+            if try queue.job(claim.job.id, owner: claim.job.request.owner)?.state.isFinished == false { return }
             disk.release(files.remove(files.input(claim.job.id)))
         } catch {
             // The next start sweeps it away.
