@@ -162,19 +162,6 @@ extension NATSConnection {
         return (Int(info.pointee.NumPending), Int(info.pointee.NumAckPending))
     }
 
-    /// The consumer's next message; nil where there is none at the moment.
-    func pull(_ consumer: String, of stream: String) throws(NATSFailure) -> NATSMessage? {
-        var message: OpaquePointer?
-        let status = natsConnection_RequestString(
-            &message, handle, Self.pullSubject(consumer, stream), #"{"batch":1,"no_wait":true}"#, Self.requestMilliseconds)
-        guard status == NATS_OK, let message else { throw NATSFailure(status) }
-        let answer = NATSMessage(message)
-        guard let text = answer.header("Status") else { return answer }
-        // 404: nothing there; 408: nothing came in time; 409: no more may be worked on at once.
-        if ["404", "408", "409"].contains(text) { return nil }
-        throw NATSFailure(text == "503" ? NATS_NO_RESPONDERS : NATS_ERR)
-    }
-
     static func pullSubject(_ consumer: String, _ stream: String) -> String { "$JS.API.CONSUMER.MSG.NEXT.\(stream).\(consumer)" }
 
     /// Acknowledges a delivery, and waits until the server has taken note.

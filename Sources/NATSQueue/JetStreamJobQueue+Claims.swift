@@ -40,7 +40,7 @@ extension JetStreamJobQueue {
             let size = sizes[(first + offset) % sizes.count]
             while true {
                 let message = try connection.retrying("the queue") { () throws(NATSFailure) in
-                    try connection.pull(size.name, of: names.tickets)
+                    try pulls.next(size.name, of: names.tickets)
                 }
                 guard let message else { break }
                 if let claim = try begin(message, worker: worker) { return claim }

@@ -18,6 +18,7 @@ package final class JetStreamJobQueue: JobQueue {
     let names: Names
     let index: JobIndex
     let inbox: TicketInbox
+    let pulls: TicketPulls
     /// Deliveries that this process works on, by the claim's token.
     let held = Mutex<[JobIdentifier: Delivery]>([:])
     let turn = Atomic<Int>(0)
@@ -71,6 +72,7 @@ package final class JetStreamJobQueue: JobQueue {
         }
         index = JobIndex(connection: connection, bucket: names.bucket)
         inbox = try TicketInbox(connection: connection)
+        pulls = TicketPulls(connection: connection)
     }
 
     private static func setUp(_ connection: NATSConnection, _ names: Names, _ policy: JobQueuePolicy) throws(NATSFailure) {
