@@ -37,6 +37,7 @@ let package = Package(
             swiftSettings: swift),
         .target(name: "HTTPServer", dependencies: ["Tensors", "CMicroHTTP"], swiftSettings: swift),
         .target(name: "Jobs", dependencies: ["Tensors", "CSQLite"], swiftSettings: swift),
+        .target(name: "BlobStore", dependencies: ["Tensors", "CCurl"], swiftSettings: swift),
         .target(name: "NATSQueue", dependencies: ["Jobs", "Tensors", "CLibNats"], swiftSettings: swift),
         .target(
             name: "EnlargeService",
@@ -73,6 +74,7 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(name: "PictureIOTests", dependencies: ["PictureIO", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Tensors", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "BlobStoreTests", dependencies: ["BlobStore", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "JobsTests", dependencies: ["Jobs", "NATSQueue", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "EnlargeServiceTests",
