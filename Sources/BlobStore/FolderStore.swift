@@ -45,12 +45,12 @@ package final class FolderStore: BlobStore {
         let folder = prefix.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         if !folder.isEmpty { try BlobKey.check(folder) }
         _ = try walk(folder) { key, status throws(EnlargerError) in
-            guard key.hasPrefix(prefix), !FolderStore.isHidden(key) else { return true }
+            guard key.hasPrefix(prefix), !FolderStore.isUnfinished(key) else { return true }
             return try visit(FolderStore.info(key, status))
         }
     }
 
-    private static func isHidden(_ key: String) -> Bool { key.split(separator: "/").contains { $0.hasPrefix(".") } }
+    private static func isUnfinished(_ key: String) -> Bool { (key.split(separator: "/").last ?? "").hasPrefix(unfinished) }
 
     /// Regular files below a folder, in the order of their keys: of bytes, as S3 sorts them.
     /// - Returns: false once `visit` has.
@@ -128,8 +128,7 @@ package final class FolderStore: BlobStore {
         clock_gettime(CLOCK_REALTIME, &now)
         var old: [String] = []
         _ = try walk(folder) { key, status in
-            let name = key.split(separator: "/").last ?? ""
-            if name.hasPrefix(FolderStore.unfinished), status.st_mtim.tv_sec < now.tv_sec - seconds { old.append(key) }
+            if FolderStore.isUnfinished(key), status.st_mtim.tv_sec < now.tv_sec - seconds { old.append(key) }
             return true
         }
         for key in old { try remove(key) }

@@ -116,13 +116,14 @@ int ec_call(ECSession *session, const ECCall *call, ECResponse *response) {
         curl_easy_setopt(handle, CURLOPT_USERNAME, call->user);
         curl_easy_setopt(handle, CURLOPT_PASSWORD, call->secret);
     }
-    struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
-    for (size_t i = 0; headers && i < call->header_count; i++) {
+    // "Expect:" would keep large bodies from waiting for a 100, but libcurl 7.88 signs it and does not send it.
+    curl_easy_setopt(handle, CURLOPT_EXPECT_100_TIMEOUT_MS, 200L);
+    struct curl_slist *headers = NULL;
+    for (size_t i = 0; i < call->header_count && code == CURLE_OK; i++) {
         struct curl_slist *longer = curl_slist_append(headers, call->headers[i]);
-        if (!longer) curl_slist_free_all(headers);
-        headers = longer;
+        if (!longer) code = CURLE_OUT_OF_MEMORY;
+        else headers = longer;
     }
-    if (!headers) code = CURLE_OUT_OF_MEMORY;
     if (code == CURLE_OK) code = curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
     if (code == CURLE_OK) code = curl_easy_setopt(handle, CURLOPT_URL, call->url);
     if (code == CURLE_OK) code = curl_easy_perform(handle);

@@ -33,14 +33,18 @@ final class StoreFixture {
 
     func keys(_ prefix: String = "") throws -> [String] {
         var keys: [String] = []
-        try store.list(prefix) { keys.append($0.key); return true }
+        try store.list(prefix) {
+            keys.append($0.key)
+            return true
+        }
         return keys
     }
 }
 
 /// Tests/scale/s3_server.py, of this process alone: moto behind a check of signatures and checksums.
 final class S3Server: @unchecked Sendable {  // set once
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
     static let python: String? = [root + "/.build/scale-venv/bin/python3"].first { access($0, X_OK) == 0 }
     static let shared = S3Server()
 
@@ -64,9 +68,12 @@ final class S3Server: @unchecked Sendable {  // set once
 
     nonisolated(unsafe) private static var ended: pid_t = 0
 
-    func settings(bucket: some StringProtocol, prefix: String = "", secret: String = "enlarge/secret+key") throws -> S3Settings {
+    func settings(bucket: some StringProtocol, prefix: String = "", secret: String = "enlarge/secret+key") throws
+        -> S3Settings
+    {
         let file = NSTemporaryDirectory() + "enlarger-credentials-" + UUID().uuidString
-        try "[default]\naws_access_key_id = enlargekey\naws_secret_access_key = \(secret)\n".write(toFile: file, atomically: true, encoding: .utf8)
+        try "[default]\naws_access_key_id = enlargekey\naws_secret_access_key = \(secret)\n".write(
+            toFile: file, atomically: true, encoding: .utf8)
         defer { unlink(file) }
         return try S3Settings(address: "s3://\(bucket)/\(prefix)", endpoint: endpoint, credentialsFile: file)
     }
@@ -79,7 +86,9 @@ final class S3Server: @unchecked Sendable {  // set once
     }
 
     func order(_ json: String) throws {
-        var request = Data("POST /_order HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: \(json.utf8.count)\r\n\r\n\(json)".utf8)
+        var request = Data(
+            "POST /_order HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: \(json.utf8.count)\r\n\r\n\(json)"
+                .utf8)
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
@@ -87,7 +96,9 @@ final class S3Server: @unchecked Sendable {  // set once
         address.sin_port = in_port_t(endpoint.split(separator: ":").last!)!.bigEndian
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
         let connected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
         }
         try #require(connected == 0)
         _ = request.withUnsafeMutableBytes { write(descriptor, $0.baseAddress!, $0.count) }
@@ -101,6 +112,8 @@ func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
     var generator = SeededGenerator(seed: seed)
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count + 8)
-    while bytes.count < count { withUnsafeBytes(of: UInt64.random(in: .min ... .max, using: &generator)) { bytes += $0 } }
+    while bytes.count < count {
+        withUnsafeBytes(of: UInt64.random(in: .min ... .max, using: &generator)) { bytes += $0 }
+    }
     return Array(bytes.prefix(count))
 }

@@ -19,9 +19,12 @@ import hashlib
 import json
 import logging
 import random
+import re
+import socket
 import sys
 import threading
 import time
+from urllib.parse import parse_qs
 
 KEY, SECRET = "enlargekey", "enlarge/secret+key"
 
@@ -43,6 +46,7 @@ class Checked:
 
     def __init__(self, inner):
         self.inner, self.lock, self.requests = inner, threading.Lock(), 0
+        self.began = {}
         self.order = {"failures": 0, "rate": 0.0, "slow": 0.0, "full": False, "cut": 0, "away": False}
         self.random = random.Random(8)
 
@@ -81,6 +85,10 @@ class Checked:
             return error("400 Bad Request", "XAmzContentSHA256Mismatch", "the body has another sum")
         if self.take("failures") or self.random.random() < self.order["rate"]:
             return error(*self.random.choice([("500 Internal Server Error", "InternalError"), ("503 Slow Down", "SlowDown")]), "try again")
+        # moto answers 500 to parts of an upload that is over.
+        upload = parse_qs(environ.get("QUERY_STRING", "")).get("uploadId", [None])[0]
+        if upload and not any(upload in b.multiparts for b in s3_backends["123456789012"]["aws"].buckets.values()):
+            return error("404 Not Found", "NoSuchUpload", "the upload is over")
         if self.order["full"] and environ["REQUEST_METHOD"] in ("PUT", "POST"):
             return error("507 Insufficient Storage", "XMinioStorageFull", "the store is full")
         return None
@@ -124,6 +132,14 @@ class Checked:
             start_response("412 Precondition Failed", [])
             return [b"<Error><Code>PreconditionFailed</Code><Message>another ETag</Message></Error>"]
         data = b"".join(pieces)
+        # moto's uploads all began in 2010.
+        if environ["REQUEST_METHOD"] == "POST" and environ.get("QUERY_STRING") == "uploads=":
+            self.began[re.search(rb"<UploadId>([^<]+)", data)[1]] = time.time()
+        elif environ["REQUEST_METHOD"] == "GET" and "uploads=" in environ.get("QUERY_STRING", ""):
+            for upload, moment in self.began.items():
+                text = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(moment)).encode()
+                data = re.sub(rb"(<UploadId>" + re.escape(upload) + rb"</UploadId>.*?<Initiated>)[^<]*", rb"\g<1>" + text, data, flags=re.S)
+            held["headers"] = [h for h in held["headers"] if h[0].lower() != "content-length"] + [("Content-Length", str(len(data)))]
         start_response(held["status"], held["headers"])
         if environ["REQUEST_METHOD"] == "GET" and held["status"].startswith("20") and len(data) > 100 and b"<" != data[:1] and self.take("cut"):
             return Cut(data[:len(data) // 2])
@@ -146,6 +162,10 @@ class Handler(WSGIRequestHandler):
 
     def log(self, *_):
         pass
+
+    def connection_dropped(self, *_):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
 
 def main():
