@@ -15,11 +15,15 @@ package struct PictureProcessing: Sendable {
     package var chroma: ResizeMethod
     /// The network's mean over eight orientations.
     package var isAugmented: Bool
+    /// In tiles of their own; not together with `isAugmented`.
+    package var tiling: Tiling?
 
-    package init(device: CPUDevice, chroma: ResizeMethod = .bicubic, isAugmented: Bool = false) {
+    package init(device: CPUDevice, chroma: ResizeMethod = .bicubic, isAugmented: Bool = false, tiling: Tiling? = nil) {
+        precondition(tiling == nil || !isAugmented)
         self.device = device
         self.chroma = chroma
         self.isAugmented = isAugmented
+        self.tiling = tiling
     }
 }
 
@@ -83,42 +87,52 @@ package final class LoadedModel: Sendable {
         let pixel = kind.channels * bits / 8
         let fill = TransparentFill.bytes(width: width, kind: kind, bits: bits)
         let picture =
-            how.isAugmented
+            how.tiling != nil
+            ? PictureBytes(input: 0, output: 0, fixed: TiledRun.bufferBytes(width: width, graph: graph, bits: bits) + fill)
+            : how.isAugmented
             ? PictureBytes(input: 0, output: 0, fixed: AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits) + fill)
             : PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width) + fill)
         return Planner(graph: graph.graph, costs: how.device, picture: picture)
     }
 
     /// The plan for a picture of at most `budget` bytes, weights included; with test-time augmentation a second one, for
-    /// the picture transposed, which runs after the first.
+    /// the picture transposed, which runs after the first. In tiles it is the plan of one tile.
     package func plans(
         width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing, budget: Int?
     ) throws(EnlargerError) -> [Plan] {
         let planner = try planner(width: width, height: height, kind: kind, bits: bits, how: how)
-        var plans = [try planner.plan(width: width, height: height, budget: budget)]
+        let tile = how.tiling?.size ?? max(width, height)
+        var plans = [try planner.plan(width: min(width, tile), height: min(height, tile), budget: budget)]
         if how.isAugmented { plans.append(try planner.plan(width: height, height: width, budget: budget)) }
         return plans
     }
 
     /// The one path that every picture takes: rows from the source, through the network, to the sink of each scale.
     /// - Parameters:
+    ///   - width, height: of the picture.
     ///   - plans: of this model, for `how.device.threads` threads; `pool` has as many.
     ///   - weights: from `packWeights()`.
     ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
     package func execute(
-        _ plans: [Plan], weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
+        _ plans: [Plan], width: Int, height: Int, weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
         source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
     ) throws {
         precondition(plans.allSatisfy { $0.threads == pool.threads }, "the plan is for another number of threads")
         let graph = try graph(kind, chroma: how.chroma)
         let network = CPUNetwork(graph: graph.graph, sharing: weights, device: how.device)
         let roundsPlanes = how.chroma == .bilinear && bits == 8
-        if how.isAugmented {
-            let (width, height) = (plans[0].width, plans[0].height)
+        if how.isAugmented || how.tiling != nil {
             let memory = try Arena(byteCount: TransparentFill.bytes(width: width, kind: kind, bits: bits))
             defer { withExtendedLifetime(memory) {} }
             let source =
                 kind.hasAlpha ? TransparentFill(width: width, height: height, kind: kind, bits: bits, memory: memory.base, upstream: source).read : source
+            if let tiling = how.tiling {
+                try TiledRun(
+                    graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), width: width, height: height, tiling: tiling,
+                    bits: bits, roundsPlanes: roundsPlanes, source: source, sink: sinks[0]
+                ).execute(progress: progress)
+                return
+            }
             try AugmentedRun(
                 graph: graph, network: network, pool: pool, upright: plans[0], transposed: plans[1], bits: bits, roundsPlanes: roundsPlanes,
                 source: source, sink: sinks[0]
@@ -133,8 +147,10 @@ package final class LoadedModel: Sendable {
 
     /// What the owner of a picture should know of how it runs, a sentence each.
     package static func notes(on plans: [Plan]) -> [String] {
-        let strips = plans.map(\.strips.count).max()!
-        return (strips > 1 ? ["\(strips) vertical strips: the picture and the result pass through temporary files"] : [])
+        let strips = plans.map(\.stripCount).max()!, passes = plans.map(\.passes.count).max()!
+        let temporary = (plans.map(\.temporaryBytes).max()! + (1 << 20) - 1) >> 20
+        return (passes > 1 ? ["\(passes) passes: values between them take temporary files of \(temporary) MiB"] : [])
+            + (strips > 1 ? ["\(strips) vertical strips: the picture and the result pass through temporary files"] : [])
             + (plans.count > 1 ? ["eight orientations: the picture and their sums pass through temporary files"] : [])
     }
 }

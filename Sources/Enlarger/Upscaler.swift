@@ -59,10 +59,14 @@ public final class Upscaler {
     package init(model: Model, name: String, options: UpscaleOptions) throws(EnlargerError) {
         self.options = options
         loaded = try LoadedModel(model: model, name: name, scales: options.scales)
-        guard loaded.scales.count == 1 || !options.testTimeAugmentation else { throw EnlargerError(.usage, "-x takes one scale at a time") }
+        guard loaded.scales.count == 1 || !options.testTimeAugmentation && options.tiling == nil else {
+            throw EnlargerError(.usage, "-x and --tile take one scale at a time")
+        }
+        guard !options.testTimeAugmentation || options.tiling == nil else { throw EnlargerError(.usage, "-x and --tile do not go together") }
         device = try CPUDevice.chosen(options)
         how = PictureProcessing(
-            device: device, chroma: options.chroma == .bilinear ? .bilinear : .bicubic, isAugmented: options.testTimeAugmentation)
+            device: device, chroma: options.chroma == .bilinear ? .bilinear : .bicubic, isAugmented: options.testTimeAugmentation,
+            tiling: options.tiling)
         pool = ThreadPool(threads: device.threads)
     }
 
@@ -85,13 +89,13 @@ public final class Upscaler {
 
     /// Weights are packed for the first picture and kept.
     func execute(
-        _ plans: [Plan], kind: PictureKind, bits: Int, source: @escaping PictureSource, sinks: [PictureSink],
+        _ plans: [Plan], width: Int, height: Int, kind: PictureKind, bits: Int, source: @escaping PictureSource, sinks: [PictureSink],
         progress: ((Double) throws -> Void)?
     ) throws {
         let weights = try weights ?? loaded.packWeights()
         self.weights = weights
         try loaded.execute(
-            plans, weights: weights, pool: pool, kind: kind, bits: bits, how: how, source: source, sinks: sinks, progress: progress)
+            plans, width: width, height: height, weights: weights, pool: pool, kind: kind, bits: bits, how: how, source: source, sinks: sinks, progress: progress)
     }
 
     /// Enlarges one picture file.
@@ -131,7 +135,7 @@ public final class Upscaler {
                         colourChannels: info.colourChannels, hasAlpha: info.hasAlpha, metadataFrom: reader))
             }
             try execute(
-                plans, kind: kind, bits: info.bits,
+                plans, width: info.width, height: info.height, kind: kind, bits: info.bits,
                 source: { target, row, count in try reader.readRows(into: target, from: row, count: count) },
                 sinks: writers.map { writer in { rows, count in try writer.writeRows(rows, count: count) } }, progress: progress)
             for writer in writers { try writer.finish() }
@@ -146,8 +150,15 @@ public final class Upscaler {
             UpscaleResult(
                 input: input, output: result.0, model: modelName, scale: scale, device: "cpu", precision: precision, width: scale * info.width,
                 height: scale * info.height, seconds: seconds, plannedBytes: plans.map(\.plannedBytes).max()!, codecBytes: codecBytes,
-                notes: model.notes + info.notes + result.1.notes + LoadedModel.notes(on: plans))
+                notes: model.notes + info.notes + result.1.notes + LoadedModel.notes(on: plans) + tilingNotes)
         }
+    }
+}
+
+extension Upscaler {
+    private var tilingNotes: [String] {
+        guard let tiling = options.tiling else { return [] }
+        return ["tiles of \(tiling.size) pixels, blended over \(tiling.overlap): the result is not exact"]
     }
 }
 

@@ -7,6 +7,8 @@ enum SharedFlags {
         "-m": "--model", "--model": "--model", "-s": "--scale", "--scale": "--scale", "--memory": "--memory", "--device": "--device",
         "--precision": "--precision", "-j": "--threads", "--threads": "--threads", "--models": "--models", "--size": "--size",
     ]
+    /// Those of commands that enlarge pictures.
+    static let pictureWithValue = ["--tile": "--tile", "--overlap": "--overlap"]
     static let alone = ["--json": "--json", "-q": "--quiet", "--quiet": "--quiet", "-v": "--verbose", "--verbose": "--verbose", "-h": "--help", "--help": "--help"]
 
     static func options(_ arguments: Arguments) throws(EnlargerError) -> UpscaleOptions {
@@ -24,6 +26,11 @@ enum SharedFlags {
         if let text = arguments.value("--precision") {
             guard let precision = UpscaleOptions.Precision(rawValue: text) else { throw EnlargerError(.usage, "--precision \(text): auto, fp32, bf16 or fp16 are possible") }
             options.precision = precision
+        }
+        if let size = try arguments.integer("--tile", in: 1...Int.max) {
+            options.tiling = try Tiling(size: size, overlap: arguments.integer("--overlap", in: 0...Int.max))
+        } else if arguments.value("--overlap") != nil {
+            throw EnlargerError(.usage, "--overlap goes with --tile")
         }
         if let text = arguments.value("--device") { options.device = try device(text) }
         return options

@@ -5,32 +5,41 @@ import Tensors
 
 enum PlanCommand {
     static func run(_ words: [String]) throws -> Int32 {
-        let arguments = try Arguments(words, withValue: SharedFlags.withValue, alone: SharedFlags.alone.merging(["--alpha": "--alpha"]) { a, _ in a })
+        let arguments = try Arguments(
+            words, withValue: SharedFlags.withValue.merging(SharedFlags.pictureWithValue) { a, _ in a },
+            alone: SharedFlags.alone.merging(["--alpha": "--alpha"]) { a, _ in a })
         guard arguments.positional.isEmpty else { throw EnlargerError(.usage, "plan takes no picture; --size WxH says how large it is") }
-        guard let size = try arguments.size("--size") else { throw EnlargerError(.usage, "plan needs --size WxH") }
+        guard let picture = try arguments.size("--size") else { throw EnlargerError(.usage, "plan needs --size WxH") }
         let console = Console(isJSON: arguments.has("--json"), isQuiet: arguments.has("--quiet"))
         let upscaler = try Upscaler(options: SharedFlags.options(arguments))
         let kind = PictureKind(colourChannels: 3, hasAlpha: arguments.has("--alpha"))
-        let planner = try upscaler.planner(width: size.width, height: size.height, kind: kind, bits: 8)
+        let planner = try upscaler.planner(width: picture.width, height: picture.height, kind: kind, bits: 8)
+        // In tiles: the plan of one, as often as there are tiles.
+        let tiling = upscaler.options.tiling, side = tiling?.size ?? .max
+        let size = (width: min(picture.width, side), height: min(picture.height, side))
+        let tiles = tiling.map { tiling in
+            [picture.width, picture.height].reduce(1) { $0 * TileGrid(length: $1, size: tiling.size, overlap: tiling.overlap, scale: 1).starts.count }
+        }
         let minimum = planner.minimumBytes(width: size.width, height: size.height)
         do throws(EnlargerError) {
             let plan = try planner.plan(width: size.width, height: size.height, budget: upscaler.options.memory)
-            let expected = plan.seconds * upscaler.device.slowness
+            let expected = plan.seconds * upscaler.device.slowness * Double(tiles ?? 1)
             console.json([
                 ("fits", .boolean(true)), ("planned_bytes", .integer(plan.plannedBytes)), ("minimum_bytes", .integer(minimum)),
                 ("weights_bytes", .integer(plan.weightsBytes)), ("activation_bytes", .integer(plan.activationBytes)),
                 ("scratch_bytes", .integer(plan.scratchBytes)), ("io_bytes", .integer(plan.ioBytes)), ("band_rows", .integer(plan.bandRows)),
-                ("strips", .integer(plan.strips.count)), ("expected_seconds", .number(expected)),
-            ])
+                ("strips", .integer(plan.stripCount)), ("passes", .integer(plan.passes.count)),
+                ("temporary_bytes", .integer(plan.temporaryBytes)), ("expected_seconds", .number(expected)),
+            ] + (tiles.map { [("tiles", .integer($0))] } ?? []))
             console.say(
                 """
-                \(upscaler.modelName) x\(upscaler.scale) on \(size.width) x \(size.height), \(upscaler.deviceDescription)
+                \(upscaler.modelName) x\(upscaler.scale) on \(picture.width) x \(picture.height)\(tiles.map { " in \($0) tiles" } ?? ""), \(upscaler.deviceDescription)
                   planned     \(mebibytes(plan.plannedBytes)) (at least \(mebibytes(minimum)) is needed)
                   weights     \(mebibytes(plan.weightsBytes))
                   activations \(mebibytes(plan.activationBytes))
                   scratch     \(mebibytes(plan.scratchBytes))
                   pictures    \(mebibytes(plan.ioBytes))
-                  bands of \(plan.bandRows) rows, \(plan.strips.count == 1 ? "full width" : "\(plan.strips.count) vertical strips"), about \(seconds(expected))
+                  bands of \(plan.bandRows) rows, \(plan.stripCount == 1 ? "full width" : "\(plan.stripCount) vertical strips")\(passes(plan)), about \(seconds(expected))
                 """)
             return ExitStatus.done
         } catch {
@@ -39,5 +48,9 @@ enum PlanCommand {
             console.error(error)
             return ExitStatus.doesNotFit
         }
+    }
+
+    private static func passes(_ plan: Plan) -> String {
+        plan.passes.count == 1 ? "" : ", \(plan.passes.count) passes with temporary files of \(mebibytes(plan.temporaryBytes))"
     }
 }

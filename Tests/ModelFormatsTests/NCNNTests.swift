@@ -139,7 +139,7 @@ private struct NCNNFiles {
     }
 
     static let refused: [([(String, Int)], EnlargerError.Code, String)] = [
-        ([("Pooling pool 1 1 x y 0=1 4=1", 1)], .modelUnsupported, "pool"),
+        ([("Pooling pool 1 1 x y 0=0 4=1", 1)], .modelUnsupported, "pool"),
         ([("MultiHeadAttention attend 1 1 x y 0=4", 1)], .modelUnsupported, "attend"),
         ([("Yolo strange 1 1 x y", 1)], .modelUnsupported, "strange"),
         ([("ReLU m 1 1 z y", 1)], .modelInvalid, "no layer before it makes"),
@@ -169,7 +169,7 @@ private struct NCNNFiles {
 
     @Test func `every layer that is not read is named at once`() throws {
         let error = #expect(throws: EnlargerError.self) {
-            try NCNNFiles(middle: [("Pooling p 1 1 x z", 1), ("Softmax q 1 1 z y", 1)]).load()
+            try NCNNFiles(middle: [("Reduction p 1 1 x z", 1), ("Softmax q 1 1 z y", 1)]).load()
         }
         #expect(error?.message.contains("\"p\"") == true && error?.message.contains("\"q\"") == true)
     }

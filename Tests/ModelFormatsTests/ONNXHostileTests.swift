@@ -21,7 +21,7 @@ import Testing
     private static let refused: [(String, EnlargerError.Code, String, Change)] = [
         ("operation", .modelUnsupported, "node \"node y\": operation Erf", { $0.node("Erf", ["c"], ["y"]) }),
         ("domain", .modelUnsupported, "com.microsoft.Gelu", { $0.node("Gelu", ["c"], ["y"], domain: "com.microsoft") }),
-        ("pooling", .modelUnsupported, "cannot stream", { $0.node("GlobalAveragePool", ["c"], ["y"]) }),
+        ("pooling", .modelUnsupported, "cannot stream", { $0.node("GlobalMaxPool", ["c"], ["y"]) }),
         ("attention", .modelUnsupported, "cannot stream", { $0.node("Softmax", ["c"], ["y"]) }),
         ("windows", .modelUnsupported, "windows", { $0.node("Reshape", ["c", "window"], ["y"]) }),
         ("stride", .modelUnsupported, "stride 2", { $0.node("Conv", ["c", "w"], ["y"], [("strides", .integers([2, 2])), ("pads", .integers([1, 1, 1, 1]))]) }),
@@ -75,7 +75,7 @@ import Testing
 
     @Test func `every node that cannot be read is named, not the first alone`() throws {
         var w = Self.writer()
-        w.node("GlobalAveragePool", ["c"], ["pooled"])
+        w.node("GlobalMaxPool", ["c"], ["pooled"])
         w.node("Conv", ["pooled", "w"], ["small"], [("strides", .integers([2, 2]))])
         w.node("Erf", ["c"], ["erf"])
         w.node("Add", ["small", "erf"], ["y"])
@@ -84,7 +84,7 @@ import Testing
         try Data(w.bytes).write(to: URL(filePath: path))
         let inspection = try #require(try ModelFile.inspect(path: path))
         #expect(inspection.problems.map(\.node) == ["node pooled", "node small", "node erf"])
-        #expect(inspection.operations == ["Conv": 2, "GlobalAveragePool": 1, "Erf": 1, "Add": 1])
+        #expect(inspection.operations == ["Conv": 2, "GlobalMaxPool": 1, "Erf": 1, "Add": 1])
         #expect(inspection.parameters == 81)
         let error = #expect(throws: EnlargerError.self) { try ModelFile.load(path: path) }
         #expect(inspection.problems.allSatisfy { error?.message.contains($0.node) == true })

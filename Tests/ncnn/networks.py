@@ -64,7 +64,7 @@ class Writer:
 
 def elementwise(w, x, c):
     """One random layer of c channels to c channels."""
-    kind = w.random.integers(0, 13)
+    kind = w.random.integers(0, 14)
     if kind == 0:
         return w.prelu(x, c)
     if kind == 1:
@@ -100,9 +100,23 @@ def elementwise(w, x, c):
         pad = int(w.random.integers(1, 3))
         sides = " ".join(f"{side}={pad}" for side in range(4))
         return w.convolution(w.layer("Padding", [x], 1, *sides.split(), f"4={w.random.integers(0, 3)}")[0], c, c, kernel=2 * pad + 1, padding=0)
+    if kind == 12:
+        return channel_attention(w, x, c)
     a, b = w.layer("Split", [x], 2)
     part = w.layer("Crop", [a], 1, "-23309=1,1", f"-23310=1,{c - 1}", "-23311=1,0")[0]
     return w.layer("Concat", [b, w.convolution(part, c - 2, 4)], 1, "0=0")[0], c + 4
+
+
+def channel_attention(w, x, c):
+    """Squeeze and excitation: the mean over the picture, two matrices, and its product with the map."""
+    a, b = w.layer("Split", [x], 2)
+    mean = w.layer("Pooling", [a], 1, "0=1", "4=1")[0]
+    for size, outputs, activation in ((c, 4, "9=1"), (4, c, "9=4")):
+        w.tagged(w.numbers(size * outputs, np.sqrt(1.5 / size)))
+        w.raw(w.numbers(outputs, 0.1))
+        mean = w.layer("InnerProduct", [mean], 1, f"0={outputs}", "1=1", f"2={size * outputs}", activation)[0]
+    weight = w.layer("Reshape", [mean], 1, "0=1", "1=1", f"2={c}")[0]
+    return w.layer("BinaryOp", [b, weight], 1, "0=2")[0]
 
 
 def write(stem, seed):

@@ -80,7 +80,7 @@ final class RunTask: Sendable {
         defer { writer.cancel() }
         decode = monotonicSeconds() - begin
         try picture.model.model.execute(
-            plans, weights: weights, pool: pool, kind: kind, bits: info.bits, how: how,
+            plans, width: info.width, height: info.height, weights: weights, pool: pool, kind: kind, bits: info.bits, how: how,
             source: { target, row, count in
                 try self.checkCancellation()
                 try timed(&decode) { try reader.readRows(into: target, from: row, count: count) }

@@ -153,7 +153,7 @@ extension NCNNTranslation {
     }
 
     /// activation_type and activation_params.
-    private mutating func fusedActivation(_ layer: NCNNParam.Layer, of node: Int) throws(EnlargerError) -> Int {
+    mutating func fusedActivation(_ layer: NCNNParam.Layer, of node: Int) throws(EnlargerError) -> Int {
         let numbers = (layer.list(10) ?? []).map { Float($0) }
         func number(_ index: Int) throws(EnlargerError) -> Float {
             guard index < numbers.count else {

@@ -15,6 +15,8 @@ struct NCNNTranslation {
     private(set) var nodes: [NetworkGraph.Node] = []
     private(set) var channels: [Int] = []
     private(set) var scales: [Int] = []
+    /// Nodes that are the same at every pixel.
+    private(set) var constants: Set<Int> = []
     private var values: [String: Value] = [:]
     /// Blobs that nothing has read yet, in the order in which they were made.
     private var unread: [String] = []
@@ -26,17 +28,17 @@ struct NCNNTranslation {
         "HardSigmoid", "AbsVal",
         "UnaryOp", "BinaryOp", "Eltwise", "Concat", "Split", "Slice", "Crop", "PixelShuffle", "Interp", "Padding",
         "Scale", "BatchNorm", "Bias",
-        "MemoryData", "Noop", "Dropout",
+        "MemoryData", "Noop", "Dropout", "Pooling", "InnerProduct", "Reshape",
     ]
 
     /// Why a kind of layer is not read; nil when it is.
     static func reasonAgainst(_ kind: String) -> String? {
         if read.contains(kind) { return nil }
         switch kind {
-        case "Pooling", "Reduction", "LayerNorm", "InstanceNorm", "GroupNorm":
+        case "Reduction", "LayerNorm", "InstanceNorm", "GroupNorm":
             return
                 "\(kind) joins pixels from all over the picture, or makes maps smaller: the network cannot be streamed by rows"
-        case "MultiHeadAttention", "MatMul", "Gemm", "InnerProduct", "Softmax":
+        case "MultiHeadAttention", "MatMul", "Gemm", "Softmax":
             return "\(kind): attention and matrix products over positions cannot be streamed by rows"
         default: return "\(kind) is not read"
         }
@@ -47,6 +49,9 @@ struct NCNNTranslation {
         case "Input": try input(layer)
         case "Convolution", "ConvolutionDepthWise": try convolution(layer)
         case "Deconvolution": try deconvolution(layer)
+        case "Pooling": try mean(layer)
+        case "InnerProduct": try innerProduct(layer)
+        case "Reshape": try reshape(layer)
         case "Concat": try concatenate(layer)
         case "Split", "Noop": try pass(layer)
         case "Dropout": try affine(layer, scale: [Float(layer.number(0, 1))], offset: [0])
@@ -126,6 +131,8 @@ struct NCNNTranslation {
         for input in inputs { settle(input, channels: 3) }
         let node = NetworkGraph.Node(name, operation, inputs: inputs)
         let shape = try node.inferShape(channels: inputs.map { channels[$0] }, scales: inputs.map { scales[$0] })
+        if case .globalMean = operation { constants.insert(nodes.count) }
+        if constants.isSuperset(of: inputs) { constants.insert(nodes.count) }
         nodes.append(node)
         channels.append(shape.channels)
         scales.append(shape.scale)

@@ -117,6 +117,7 @@ private struct NativeGraphWriter {
         case .affine(let scale, let offset):
             record.op = "affine"
             (record.scale, record.offset) = (scale, offset)
+        case .globalMean: record.op = "global_mean"
         case .add: record.op = "add"
         case .subtract: record.op = "subtract"
         case .multiply: record.op = "multiply"
