@@ -42,7 +42,7 @@ let package = Package(
         .target(
             name: "EnlargeService",
             dependencies: [
-                "Enlarger", "HTTPServer", "Jobs", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "PictureIO", "CSystem",
+                "Enlarger", "HTTPServer", "Jobs", "NATSQueue", "BlobStore", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "PictureIO", "CSystem",
                 "CWebPage",
             ],
             swiftSettings: swift),

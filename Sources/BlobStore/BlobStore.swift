@@ -6,6 +6,8 @@ package struct BlobInfo: Sendable, Equatable {
     package var byteCount: Int
     /// Another one whenever the content is another one: S3's ETag, or a file's size and time.
     package var tag: String
+    /// Seconds since 1970.
+    package var modified: Int
 }
 
 /// Named sequences of bytes that several machines share: a folder, or a bucket of S3.
@@ -38,6 +40,9 @@ package protocol BlobStore: Sendable {
     /// Removes what uploads left that never ended, of blobs whose keys begin with `prefix`.
     /// - Parameter seconds: younger ones stay: they may be on their way.
     func sweep(_ prefix: String, olderThan seconds: Int) throws(EnlargerError)
+
+    /// Removes what unfinished uploads of exactly this blob have left, on whatever machine they were.
+    func abandon(_ key: String) throws(EnlargerError)
 
     /// Writes, reads and removes something, to see that it can be done.
     func check() throws(EnlargerError)

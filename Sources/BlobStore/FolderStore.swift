@@ -23,13 +23,34 @@ package final class FolderStore: BlobStore {
 
     static let unfinished = ".enlarge-part-"
 
+    /// What the names begin with of files that are to become `path`; the name itself may be as long as a name may be.
+    private static func unfinishedPath(_ path: String) -> String {
+        let slash = path.lastIndex(of: "/")!
+        var sum = SHA256()
+        Array(path[slash...].utf8).withUnsafeBytes { sum.update($0) }
+        return "\(path[...slash])\(unfinished)\(sum.finish().prefix(16))-"
+    }
+
+    package func abandon(_ key: String) throws(EnlargerError) {
+        let start = FolderStore.unfinishedPath(try path(key)).dropFirst(root.utf8.count + 1)
+        let folder = key.split(separator: "/").dropLast().joined(separator: "/")
+        var found: [String] = []
+        _ = try walk(folder) { key, _ in
+            if key.hasPrefix(start) { found.append(key) }
+            return true
+        }
+        for key in found { try remove(key) }
+    }
+
     private func path(_ key: String) throws(EnlargerError) -> String {
         try BlobKey.check(key)
         return root + "/" + key
     }
 
     private static func info(_ key: String, _ status: stat) -> BlobInfo {
-        BlobInfo(key: key, byteCount: Int(status.st_size), tag: "\(status.st_size)-\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)")
+        BlobInfo(
+            key: key, byteCount: Int(status.st_size), tag: "\(status.st_size)-\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)",
+            modified: status.st_mtim.tv_sec)
     }
 
     package func info(_ key: String) throws(EnlargerError) -> BlobInfo? {
@@ -91,7 +112,7 @@ package final class FolderStore: BlobStore {
     package func create(_ key: String) throws(EnlargerError) -> any NewBlob {
         let path = try path(key)
         let folder = String(path[..<path.lastIndex(of: "/")!])
-        let temporary = "\(folder)/\(FolderStore.unfinished)\(String(UInt64.random(in: .min ... .max), radix: 36))"
+        let temporary = FolderStore.unfinishedPath(path) + String(UInt64.random(in: .min ... .max), radix: 36)
         // Another machine may just be removing a folder that has become empty.
         for attempt in 1... {
             try makeFolders(folder)

@@ -65,7 +65,8 @@ package final class S3Store: BlobStore {
         let answer = try perform(S3Request(method: "HEAD", key: key))
         if answer.status == 404, answer.failure.isEmpty { return nil }
         try expect([200], answer, key)
-        return BlobInfo(key: key, byteCount: Int(answer.headers["content-length"] ?? "") ?? 0, tag: answer.headers["etag"] ?? "")
+        return BlobInfo(key: key, byteCount: Int(answer.headers["content-length"] ?? "") ?? 0, tag: answer.headers["etag"] ?? "",
+            modified: Int(ec_date(answer.headers["last-modified"] ?? "")))
     }
 
     package func list(_ prefix: String, _ visit: (BlobInfo) throws(EnlargerError) -> Bool) throws(EnlargerError) {
@@ -81,7 +82,7 @@ package final class S3Store: BlobStore {
                 guard key.hasPrefix(base), !key.hasSuffix("/") else { continue }
                 let info = BlobInfo(
                     key: String(key.dropFirst(base.count)), byteCount: Int(XMLText.first("Size", in: entry) ?? "") ?? 0,
-                    tag: XMLText.first("ETag", in: entry) ?? "")
+                    tag: XMLText.first("ETag", in: entry) ?? "", modified: S3Store.moment(XMLText.first("LastModified", in: entry) ?? "") ?? 0)
                 guard try visit(info) else { return }
             }
             token = XMLText.first("NextContinuationToken", in: answer.text)
@@ -148,6 +149,16 @@ package final class S3Store: BlobStore {
     }
 
     package func sweep(_ prefix: String, olderThan seconds: Int) throws(EnlargerError) {
+        try removeUploads(prefix) { _, began in began <= time(nil) - seconds }
+    }
+
+    package func abandon(_ key: String) throws(EnlargerError) {
+        try BlobKey.check(key)
+        try removeUploads(key) { found, _ in found.utf8.elementsEqual(key.utf8) }
+    }
+
+    /// - Parameter isMeant: of a key and the seconds since 1970 at which its upload began.
+    private func removeUploads(_ prefix: String, _ isMeant: (_ key: String, _ began: Int) -> Bool) throws(EnlargerError) {
         let base = settings.prefix.isEmpty ? "" : settings.prefix + "/"
         var markers: [(String, String)] = []
         repeat {
@@ -157,7 +168,7 @@ package final class S3Store: BlobStore {
             for entry in XMLText.all("Upload", in: answer.text) {
                 let key = XMLText.percentDecoded(XMLText.first("Key", in: entry) ?? "")
                 guard key.hasPrefix(base + prefix), let upload = XMLText.first("UploadId", in: entry),
-                    S3Store.age(XMLText.first("Initiated", in: entry) ?? "") >= seconds
+                    isMeant(String(key.dropFirst(base.count)), S3Store.moment(XMLText.first("Initiated", in: entry) ?? "") ?? 0)
                 else { continue }
                 let removal = S3Request(method: "DELETE", key: String(key.dropFirst(base.count)), parameters: [("uploadId", upload)])
                 try expect([200, 204, 404], try perform(removal), key)
@@ -172,14 +183,14 @@ package final class S3Store: BlobStore {
         } while !markers.isEmpty
     }
 
-    /// Seconds since a time such as 2010-11-10T20:48:33.000Z; a very long time for what is none.
-    private static func age(_ text: String) -> Int {
+    /// Seconds since 1970 of a time such as 2010-11-10T20:48:33.000Z.
+    private static func moment(_ text: String) -> Int? {
         let numbers = text.prefix(19).split { !$0.isNumber }.compactMap { Int32($0) }
-        guard numbers.count == 6 else { return .max }
+        guard numbers.count == 6 else { return nil }
         var parts = tm()
         (parts.tm_year, parts.tm_mon, parts.tm_mday) = (numbers[0] - 1900, numbers[1] - 1, numbers[2])
         (parts.tm_hour, parts.tm_min, parts.tm_sec) = (numbers[3], numbers[4], numbers[5])
-        return time(nil) - timegm(&parts)
+        return timegm(&parts)
     }
 }
 

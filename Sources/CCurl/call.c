@@ -132,3 +132,8 @@ int ec_call(ECSession *session, const ECCall *call, ECResponse *response) {
     curl_slist_free_all(headers);
     return code == CURLE_OK ? 0 : -1;
 }
+
+int64_t ec_date(const char *text) {
+    time_t moment = curl_getdate(text, NULL);
+    return moment < 0 ? 0 : (int64_t)moment;
+}

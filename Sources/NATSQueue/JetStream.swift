@@ -78,6 +78,28 @@ extension NATSConnection {
         else { throw NATSFailure(status, code) }
     }
 
+    /// The values of a small bucket's keys.
+    func entries(of bucket: String) throws(NATSFailure) -> [[UInt8]] {
+        var store: OpaquePointer?, watcher: OpaquePointer?
+        let opened = js_KeyValue(&store, jetStream, bucket)
+        guard opened == NATS_OK else { throw NATSFailure(opened) }
+        defer { kvStore_Destroy(store) }
+        let watched = kvStore_WatchAll(&watcher, store, nil)
+        guard watched == NATS_OK else { throw NATSFailure(watched) }
+        defer { kvWatcher_Destroy(watcher) }
+        var values: [[UInt8]] = []
+        while true {
+            var entry: OpaquePointer?
+            let status = kvWatcher_Next(&entry, watcher, Self.requestMilliseconds)
+            guard status == NATS_OK else { throw NATSFailure(status) }
+            // After what there is comes one that is none.
+            guard let entry else { return values }
+            defer { kvEntry_Destroy(entry) }
+            guard kvEntry_Operation(entry) == kvOp_Put, let value = kvEntry_Value(entry) else { continue }
+            values.append([UInt8](UnsafeRawBufferPointer(start: value, count: Int(kvEntry_ValueLen(entry)))))
+        }
+    }
+
     struct StreamFigures: Equatable {
         var messages = 0
         var bytes = 0

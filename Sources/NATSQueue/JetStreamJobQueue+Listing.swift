@@ -66,3 +66,35 @@ extension JetStreamJobQueue {
     /// Calls `body` for every change of a job from now on.
     package func observe(_ body: @escaping @Sendable (Job) -> Void) { index.observe(body) }
 }
+
+/// The queue as the servers see it.
+package struct QueueFigures: Sendable {
+    package struct Size: Sendable {
+        /// Of the class of jobs: the most bytes that they need, such as `256M`.
+        package var name: String
+        package var waiting: Int
+        package var running: Int
+    }
+    package var sizes: [Size]
+    package var bytes: Int
+    package var deadLetters: Int
+    package var replicas: Int
+}
+
+extension JetStreamJobQueue {
+    /// - Throws: `queueUnavailable`.
+    package func figures() throws(EnlargerError) -> QueueFigures {
+        try connection.retrying("the queue") { () throws(NATSFailure) in
+            var sizes: [QueueFigures.Size] = []
+            for size in SizeClass.all {
+                let load = try connection.load(of: size.name, stream: names.tickets)
+                sizes.append(.init(name: size.name, waiting: load?.waiting ?? 0, running: load?.delivered ?? 0))
+            }
+            let tickets = try connection.figures(of: names.tickets), records = try connection.figures(of: names.records)
+            let dead = try connection.figures(of: names.dead)
+            return QueueFigures(
+                sizes: sizes, bytes: (tickets?.bytes ?? 0) + (records?.bytes ?? 0), deadLetters: dead?.messages ?? 0,
+                replicas: tickets?.replicas ?? 0)
+        }
+    }
+}

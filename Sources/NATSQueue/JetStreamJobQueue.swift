@@ -27,6 +27,9 @@ package final class JetStreamJobQueue: JobQueue {
     /// Whether other workers run that can take jobs of so many bytes.
     let hasWorker = Mutex<@Sendable (Int) -> Bool>({ _ in true })
 
+    /// Who is asked whether other workers could take a job that is larger than `capacity`.
+    package func askForWorkers(_ ask: @escaping @Sendable (_ bytes: Int) -> Bool) { hasWorker.withLock { $0 = ask } }
+
     struct Delivery {
         /// Where it is acknowledged.
         var reply: String

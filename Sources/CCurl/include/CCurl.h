@@ -55,4 +55,7 @@ typedef struct {
 // One request of any method. As ec_get.
 int ec_call(ECSession *session, const ECCall *call, ECResponse *response);
 
+// Seconds since 1970 of a date as HTTP writes it; 0 for what is none.
+int64_t ec_date(const char *text);
+
 #endif
