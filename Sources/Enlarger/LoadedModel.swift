@@ -95,12 +95,28 @@ package final class LoadedModel: Sendable {
         return Planner(graph: graph.graph, costs: how.device, picture: picture)
     }
 
+    /// What cannot be made of a range of a picture's rows alone.
+    private func checkRows(_ graph: NetworkGraph, _ how: PictureProcessing) throws(EnlargerError) {
+        guard graph.neededCuts.isEmpty else {
+            throw EnlargerError(.usage, "\(name) takes means over the whole picture, which cannot be cut into parts")
+        }
+        guard !how.isAugmented, how.tiling == nil else {
+            throw EnlargerError(.usage, "with test-time augmentation, or in tiles, a picture cannot be cut into parts")
+        }
+    }
+
     /// The plan for a picture of at most `budget` bytes, weights included; with test-time augmentation a second one, for
     /// the picture transposed, which runs after the first. In tiles it is the plan of one tile.
+    /// - Parameter isForRows: to run ranges of the picture's rows on their own: one pass.
+    /// - Throws: `doesNotFit`; `usage` for what cannot be run so.
     package func plans(
-        width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing, budget: Int?
+        width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing, budget: Int?, isForRows: Bool = false
     ) throws(EnlargerError) -> [Plan] {
         let planner = try planner(width: width, height: height, kind: kind, bits: bits, how: how)
+        if isForRows {
+            try checkRows(planner.graph, how)
+            return [try planner.planInOnePass(width: width, height: height, budget: budget)]
+        }
         let tile = how.tiling?.size ?? max(width, height)
         var plans = [try planner.plan(width: min(width, tile), height: min(height, tile), budget: budget)]
         if how.isAugmented { plans.append(try planner.plan(width: height, height: width, budget: budget)) }
@@ -110,14 +126,16 @@ package final class LoadedModel: Sendable {
     /// The one path that every picture takes: rows from the source, through the network, to the sink of each scale.
     /// - Parameters:
     ///   - width, height: of the picture.
+    ///   - rows: those whose enlargement goes to the sinks, with plans for it; nil: all. The source is asked for some around them too.
     ///   - plans: of this model, for `how.device.threads` threads; `pool` has as many.
     ///   - weights: from `packWeights()`.
     ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
     package func execute(
-        _ plans: [Plan], width: Int, height: Int, weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
+        _ plans: [Plan], width: Int, height: Int, rows: Range<Int>? = nil, weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
         source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
     ) throws {
         precondition(plans.allSatisfy { $0.threads == pool.threads }, "the plan is for another number of threads")
+        if rows != nil { try checkRows(try self.graph(kind, chroma: how.chroma).graph, how) }
         let graph = try graph(kind, chroma: how.chroma)
         let network = CPUNetwork(graph: graph.graph, sharing: weights, device: how.device)
         let roundsPlanes = how.chroma == .bilinear && bits == 8
@@ -139,7 +157,7 @@ package final class LoadedModel: Sendable {
             ).execute(progress: progress)
         } else {
             try PictureRun(
-                graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), bits: bits, roundsPlanes: roundsPlanes, source: source,
+                graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), rows: rows, bits: bits, roundsPlanes: roundsPlanes, source: source,
                 sinks: sinks
             ).execute(progress: progress)
         }
