@@ -51,7 +51,7 @@ package final class EnlargeService: Sendable {
         settings.defaultModel = configuration.defaultModel
         let store = ModelStore(library: ModelLibrary(extraFolders: configuration.modelFolders))
         let folder = try DataFolder(path: configuration.dataFolder)
-        var policy = JobQueuePolicy()
+        var policy = configuration.remote?.policy ?? JobQueuePolicy()
         policy.maximumUnfinished = configuration.jobLimit
         policy.keep = .seconds(configuration.keepSeconds)
         files = JobFiles(folder: folder)

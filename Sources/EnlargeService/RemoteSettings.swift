@@ -10,9 +10,10 @@ struct RemoteSettings: Sendable {
     var makeStore: @Sendable () throws(EnlargerError) -> any BlobStore
     /// As it was given.
     var storeAddress: String
+    var policy = JobQueuePolicy()
 
     static let flags = [
-        "--queue", "--queue-prefix", "--queue-replicas", "--queue-credentials", "--queue-ca", "--queue-certificate", "--queue-key", "--store",
+        "--queue", "--queue-prefix", "--queue-replicas", "--queue-lease", "--queue-attempts", "--queue-credentials", "--queue-ca", "--queue-certificate", "--queue-key", "--store",
         "--store-endpoint", "--store-region", "--store-credentials", "--store-ca",
     ]
 
@@ -44,6 +45,16 @@ struct RemoteSettings: Sendable {
         if let text = value("--queue-replicas") {
             guard let number = Int(text), [1, 3, 5].contains(number) else { throw EnlargerError(.usage, "--queue-replicas \(text): 1, 3 or 5 are possible") }
             queue.replicas = number
+        }
+        if let text = value("--queue-lease") {
+            guard let seconds = Int(text), (5...3600).contains(seconds) else {
+                throw EnlargerError(.usage, "--queue-lease \(text): seconds from 5 to 3600 are meant")
+            }
+            policy.lease = .seconds(seconds)
+        }
+        if let text = value("--queue-attempts") {
+            guard let number = Int(text), (1...100).contains(number) else { throw EnlargerError(.usage, "--queue-attempts \(text): 1 to 100 are possible") }
+            policy.maximumAttempts = number
         }
         queue.credentialsFile = value("--queue-credentials")
         queue.authorityFile = value("--queue-ca")

@@ -95,12 +95,17 @@ package final class LoadedModel: Sendable {
         return Planner(graph: graph.graph, costs: how.device, picture: picture)
     }
 
+    /// - Throws: `usage` where ranges of a picture's rows cannot be run on their own.
+    package func checkRows(augmented: Bool) throws(EnlargerError) {
+        try checkRows(network, isApproximate: augmented)
+    }
+
     /// What cannot be made of a range of a picture's rows alone.
-    private func checkRows(_ graph: NetworkGraph, _ how: PictureProcessing) throws(EnlargerError) {
+    private func checkRows(_ graph: NetworkGraph, isApproximate: Bool) throws(EnlargerError) {
         guard graph.neededCuts.isEmpty else {
             throw EnlargerError(.usage, "\(name) takes means over the whole picture, which cannot be cut into parts")
         }
-        guard !how.isAugmented, how.tiling == nil else {
+        guard !isApproximate else {
             throw EnlargerError(.usage, "with test-time augmentation, or in tiles, a picture cannot be cut into parts")
         }
     }
@@ -114,7 +119,7 @@ package final class LoadedModel: Sendable {
     ) throws(EnlargerError) -> [Plan] {
         let planner = try planner(width: width, height: height, kind: kind, bits: bits, how: how)
         if isForRows {
-            try checkRows(planner.graph, how)
+            try checkRows(planner.graph, isApproximate: how.isAugmented || how.tiling != nil)
             return [try planner.planInOnePass(width: width, height: height, budget: budget)]
         }
         let tile = how.tiling?.size ?? max(width, height)
@@ -135,7 +140,7 @@ package final class LoadedModel: Sendable {
         source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
     ) throws {
         precondition(plans.allSatisfy { $0.threads == pool.threads }, "the plan is for another number of threads")
-        if rows != nil { try checkRows(try self.graph(kind, chroma: how.chroma).graph, how) }
+        if rows != nil { try checkRows(network, isApproximate: how.isAugmented || how.tiling != nil) }
         let graph = try graph(kind, chroma: how.chroma)
         let network = CPUNetwork(graph: graph.graph, sharing: weights, device: how.device)
         let roundsPlanes = how.chroma == .bilinear && bits == 8

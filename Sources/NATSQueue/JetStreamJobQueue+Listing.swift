@@ -65,6 +65,18 @@ extension JetStreamJobQueue {
 
     /// Calls `body` for every change of a job from now on.
     package func observe(_ body: @escaping @Sendable (Job) -> Void) { index.observe(body) }
+
+    /// Calls `body` for changes of one owner's jobs from about now on, as long as the follower lives.
+    package func follow(owner: String, _ body: @escaping @Sendable (Job) -> Void) -> JobFollower {
+        let index = JobIndex(connection: connection, bucket: names.bucket, filter: Names.token(owner) + ".>")
+        index.observe(body)
+        return JobFollower(index: index)
+    }
+}
+
+/// Follows jobs; see `JetStreamJobQueue.follow(owner:_:)`.
+package struct JobFollower: Sendable {
+    let index: JobIndex
 }
 
 /// The queue as the servers see it.

@@ -1,5 +1,3 @@
-package import Tensors
-
 /// What a run makes of a picture.
 package enum PictureTask: Sendable {
     /// The enlarged picture.
@@ -9,7 +7,7 @@ package enum PictureTask: Sendable {
     case part(PictureParts, index: Int)
     /// The enlarged picture, of parts that were made elsewhere.
     /// - `open`: gives a part's samples, open at their beginning; who calls closes them.
-    case assembly(PictureParts, open: @Sendable (_ index: Int) throws(EnlargerError) -> Int32)
+    case assembly(PictureParts, open: @Sendable (_ index: Int) throws -> Int32)
 
     var isPart: Bool { if case .part = self { true } else { false } }
     var isAssembly: Bool { if case .assembly = self { true } else { false } }

@@ -54,7 +54,7 @@ extension RunTask {
     static func assemblyBytes(rowBytes: Int) -> Int { assemblyRows * rowBytes }
 
     /// Encodes the samples of all parts, as they would have been encoded where they were made in one place.
-    func assemble(_ parts: PictureParts, open: (Int) throws(EnlargerError) -> Int32, start: RunStart) throws -> RunResult {
+    func assemble(_ parts: PictureParts, open: (Int) throws -> Int32, start: RunStart) throws -> RunResult {
         let begin = monotonicSeconds(), info = picture.info, scale = picture.model.model.scale
         try checkCancellation()
         let reader = try PictureReader(

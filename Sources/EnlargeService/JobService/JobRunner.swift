@@ -50,7 +50,7 @@ struct EngineRunner: JobRunner {
     func completed(_ job: Job) {}
 }
 
-private struct PreparedRun: PreparedJob {
+struct PreparedRun: PreparedJob {
     let engine: UpscaleEngine
     let picture: PreparedPicture
 
@@ -58,7 +58,7 @@ private struct PreparedRun: PreparedJob {
         _ result: any JobResult, progressed: @escaping @Sendable (Double, Bool) -> Void,
         finished: @escaping @Sendable (Result<RunResult, EnlargerError>) -> Void
     ) throws -> Int {
-        let isInOrder = picture.format.isWrittenInOrder
+        let isInOrder = picture.task.isPart || picture.format.isWrittenInOrder
         return try engine.submit(
             picture, output: result.descriptor,
             observer: RunObserver(progressed: { progressed($0, isInOrder) }, finished: finished))

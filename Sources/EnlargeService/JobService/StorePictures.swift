@@ -10,6 +10,8 @@ struct StorePictures: JobPictures {
 
     /// Blobs of jobs that name none.
     static func folder(_ id: JobIdentifier) -> String { "jobs/\(id)" }
+    static func partPrefix(_ whole: JobIdentifier) -> String { folder(whole) + "/part-" }
+    static func partKey(_ whole: JobIdentifier, _ index: Int) -> String { partPrefix(whole) + String(index) }
 
     func openInput(of job: Job) throws(EnlargerError) -> Int32 {
         do throws(EnlargerError) {
@@ -36,11 +38,14 @@ struct StorePictures: JobPictures {
 
     func removeInput(of job: Job) {
         if job.request.ownsInput { try? store.remove(job.request.inputKey) }
+        if job.request.parts != nil, job.request.partIndex == nil { remove(StorePictures.partPrefix(job.id)) }
     }
     func removeResult(of job: Job) { try? store.remove(job.request.resultKey) }
-    func removeAll(of id: JobIdentifier) {
+    func removeAll(of id: JobIdentifier) { remove(StorePictures.folder(id) + "/") }
+
+    private func remove(_ prefix: String) {
         var keys: [String] = []
-        try? store.list(StorePictures.folder(id) + "/") { blob in
+        try? store.list(prefix) { blob in
             keys.append(blob.key)
             return true
         }
@@ -49,13 +54,25 @@ struct StorePictures: JobPictures {
 }
 
 extension JobRequest {
-    /// The picture is somebody's own, and not the job's.
+    /// Parameters that name blobs which are somebody's own, and not the job's.
     static let input = "input", result = "result"
+    /// Parameters of a picture that is cut into parts: how many there are, for a part its number, and the picture's job.
+    static let partCount = "parts", part = "part", whole = "whole"
 
-    var inputKey: String { parameters[JobRequest.input] ?? "\(StorePictures.folder(id))/input" }
-    var resultKey: String { parameters[JobRequest.result] ?? "\(StorePictures.folder(id))/result" }
+    /// nil for a picture that is not cut.
+    var parts: PictureParts? { parameters[JobRequest.partCount].flatMap { Int($0) }.flatMap { PictureParts(height: inputHeight, count: $0) } }
+    /// nil for the job that puts the parts together.
+    var partIndex: Int? { parameters[JobRequest.part].flatMap { Int($0) } }
+    /// The job of the picture that this one is a part of, or the job itself.
+    var wholeID: JobIdentifier { parameters[JobRequest.whole].flatMap { JobIdentifier($0) } ?? id }
+
+    var inputKey: String { parameters[JobRequest.input] ?? "\(StorePictures.folder(wholeID))/input" }
+    var resultKey: String {
+        if let partIndex { return StorePictures.partKey(wholeID, partIndex) }
+        return parameters[JobRequest.result] ?? "\(StorePictures.folder(id))/result"
+    }
     /// The picture was put into the store for this job.
-    var ownsInput: Bool { parameters[JobRequest.input] == nil }
+    var ownsInput: Bool { parameters[JobRequest.input] == nil && partIndex == nil }
 }
 
 /// A result that goes to the store while it is made: a thread sends what there is, so that the run never waits.

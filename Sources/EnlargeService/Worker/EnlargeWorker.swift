@@ -38,7 +38,7 @@ package final class EnlargeWorker: Sendable {
         settings.defaultModel = configuration.defaultModel
         let remote = configuration.remote
         store = try EnlargeWorker.awaited(log) { () throws(EnlargerError) in try remote.openStore() }
-        let policy = JobQueuePolicy()
+        let policy = remote.policy
         queue = try remote.openQueue(
             name: "enlarge worker \(configuration.name)", policy: policy, capacity: configuration.memory, log: log, patience: .seconds(1 << 30))
         engine = UpscaleEngine(
@@ -46,7 +46,7 @@ package final class EnlargeWorker: Sendable {
         let runner: any JobRunner =
             if let seconds = configuration.simulatedSeconds {
                 WaitingRunner(slots: configuration.threads ?? CPUDevice.processorCount, seconds: seconds)
-            } else { EngineRunner(engine: engine) }
+            } else { PartsRunner(engine: engine, store: store, queue: queue) }
         let registry = try WorkerRegistry(queue.connection)
         self.registry = registry
         queue.askForWorkers { registry.hasWorker($0) }
