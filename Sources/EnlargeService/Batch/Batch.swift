@@ -60,7 +60,7 @@ public final class Batch: Sendable {
         model = try models.model(configuration.parameters.model ?? "lite", scale: configuration.parameters.scale)
         store = try configuration.remote.openStore()
         queue = try configuration.remote.openQueue(
-            name: "enlarge submit \(name)", policy: configuration.remote.policy, capacity: nil, log: ServiceLog { log($0) }, patience: .seconds(60))
+            name: "enlarge submit \(name)", policy: configuration.remote.policy, capacity: nil, log: ServiceLog { line in log(line) }, patience: .seconds(60))
         memory = try WorkerRegistry(queue.connection).workers().map(\.budgetBytes).max() ?? 1 << 30
         let state = state
         follower = queue.follow(owner: "batch " + name) { job in
