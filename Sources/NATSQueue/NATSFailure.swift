@@ -21,8 +21,7 @@ struct NATSFailure: Error {
 
     /// The request may be asked again: the server, or the leader of a stream, is away for the moment.
     var isPassing: Bool {
-        if code.rawValue != 0 { return code == JSClusterNotAvailErr }
-        return [
+        code == JSClusterNotAvailErr || [
             NATS_TIMEOUT, NATS_CONNECTION_DISCONNECTED, NATS_CONNECTION_CLOSED, NATS_NO_SERVER, NATS_IO_ERROR, NATS_STALE_CONNECTION,
             NATS_NO_RESPONDERS, NATS_NO_SERVER_SUPPORT, NATS_NOT_YET_CONNECTED, NATS_DRAINING, NATS_INSUFFICIENT_BUFFER,
         ].contains(status)
