@@ -1,5 +1,5 @@
 # make demo [PHOTO=mine.jpg] [MODEL=lite-x3] [MEMORY=64M]   make test   make build   make install [PREFIX=/usr/local]
-# make check-service [LOAD=--load]   make check-formats   make format   make lint   make bench [MODEL=lite-x3] [SIZE=480x360]   make clean
+# make check-service [LOAD=--load]   make check-formats   make check-scale   make format   make lint   make bench [MODEL=lite-x3] [SIZE=480x360]   make clean
 
 PREFIX ?= /usr/local
 SIZE ?= 480x360
@@ -7,7 +7,7 @@ SIZE ?= 480x360
 # The demo reads these from the environment, so that a path may hold spaces.
 export PHOTO MODEL MEMORY OUTPUT
 
-.PHONY: demo test check-service check-formats build packages install format lint bench clean
+.PHONY: demo test check-service check-formats check-scale build packages install format lint bench clean
 .DEFAULT_GOAL := build
 
 packages:
@@ -21,6 +21,10 @@ demo: build
 
 test: packages
 	swift test
+
+check-scale: build
+	@scripts/install-test-packages
+	scripts/check-scale
 
 check-service: build
 	@scripts/install-test-packages
