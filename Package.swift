@@ -48,10 +48,12 @@ let package = Package(
         .target(name: "CEnlarger"),
         .target(name: "HTTPServer", dependencies: ["Tensors", "CMicroHTTP"], swiftSettings: swift),
         .target(name: "Jobs", dependencies: ["Tensors", "CSQLite"], swiftSettings: swift),
+        .target(name: "BlobStore", dependencies: ["Tensors", "CCurl"], swiftSettings: swift),
+        .target(name: "NATSQueue", dependencies: ["Jobs", "Tensors", "CLibNats"], swiftSettings: swift),
         .target(
             name: "EnlargeService",
             dependencies: [
-                "Enlarger", "HTTPServer", "Jobs", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "PictureIO", "CSystem",
+                "Enlarger", "HTTPServer", "Jobs", "NATSQueue", "BlobStore", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "PictureIO", "CSystem",
                 "CWebPage",
             ],
             swiftSettings: swift),
@@ -69,6 +71,7 @@ let package = Package(
         .target(name: "CMicroHTTP", dependencies: ["CLibMicroHTTPD"], cSettings: c),
         .systemLibrary(name: "CLibMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CLibNats", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
         .target(name: "CWebPage", exclude: ["page", "openapi.json"], cSettings: c + [.unsafeFlags(["-Wno-c23-extensions"])]),
 
         .target(name: "TestSupport", dependencies: ["Tensors", "NetworkGraph"], path: "Tests/TestSupport", swiftSettings: swift),
@@ -82,7 +85,8 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(name: "PictureIOTests", dependencies: ["PictureIO", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Tensors", "TestSupport"], swiftSettings: swift),
-        .testTarget(name: "JobsTests", dependencies: ["Jobs", "Tensors", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "BlobStoreTests", dependencies: ["BlobStore", "Tensors", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "JobsTests", dependencies: ["Jobs", "NATSQueue", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "EnlargeServiceTests",
             dependencies: ["EnlargeService", "Enlarger", "HTTPServer", "Jobs", "PictureIO", "CVips", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],

@@ -97,12 +97,36 @@ package final class LoadedModel: Sendable {
         return Planner(graph: graph.graph, costs: how.device, picture: picture, margin: how.tiling == nil ? margin : 0)
     }
 
+    /// - Throws: `usage` where ranges of a picture's rows cannot be run on their own.
+    package func checkRows(augmented: Bool) throws(EnlargerError) {
+        try checkRows(network, isApproximate: augmented)
+    }
+
+    /// What cannot be made of a range of a picture's rows alone.
+    private func checkRows(_ graph: NetworkGraph, isApproximate: Bool) throws(EnlargerError) {
+        guard graph.neededCuts.isEmpty else {
+            throw EnlargerError(.usage, "\(name) takes means over the whole picture, which cannot be cut into parts")
+        }
+        guard !isApproximate else {
+            throw EnlargerError(.usage, "with test-time augmentation, or in tiles, a picture cannot be cut into parts")
+        }
+        guard margin == 0 else {
+            throw EnlargerError(.usage, "\(name) cuts off edges, and the picture is extended for it; it cannot be cut into parts")
+        }
+    }
+
     /// The plan for a picture of at most `budget` bytes, weights included; with test-time augmentation a second one, for
     /// the picture transposed, which runs after the first. In tiles it is the plan of one tile.
+    /// - Parameter isForRows: to run ranges of the picture's rows on their own: one pass.
+    /// - Throws: `doesNotFit`; `usage` for what cannot be run so.
     package func plans(
-        width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing, budget: Int?
+        width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing, budget: Int?, isForRows: Bool = false
     ) throws(EnlargerError) -> [Plan] {
         let planner = try planner(width: width, height: height, kind: kind, bits: bits, how: how)
+        if isForRows {
+            try checkRows(planner.graph, isApproximate: how.isAugmented || how.tiling != nil)
+            return [try planner.planInOnePass(width: width, height: height, budget: budget)]
+        }
         // Of tiles, those of the extended picture; of whole pictures, the planner extends them itself.
         let extra = how.tiling == nil ? 0 : 2 * margin, (width, height) = (width + extra, height + extra)
         let tile = how.tiling?.size ?? max(width, height)
@@ -114,29 +138,31 @@ package final class LoadedModel: Sendable {
     /// The one path that every picture takes: rows from the source, through the network, to the sink of each scale.
     /// - Parameters:
     ///   - width, height: of the picture.
+    ///   - rows: those whose enlargement goes to the sinks, with plans for it; nil: all. The source is asked for some around them too.
     ///   - plans: of this model, for `how.device.threads` threads; `pool` has as many.
     ///   - weights: from `packWeights()`.
     ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
     package func execute(
-        _ plans: [Plan], width: Int, height: Int, weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
+        _ plans: [Plan], width: Int, height: Int, rows: Range<Int>? = nil, weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
         source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
     ) throws {
         precondition(plans.allSatisfy { $0.threads == pool.threads }, "the plan is for another number of threads")
-        if margin > 0 {
+        if rows != nil { try checkRows(network, isApproximate: how.isAugmented || how.tiling != nil) }
+        guard margin == 0 else {
             let extended = try ExtendedPicture(
                 width: width, height: height, margin: margin, pixelBytes: kind.channels * bits / 8, source: source)
-            return try executeWhole(
-                plans, width: width + 2 * margin, height: height + 2 * margin, weights: weights, pool: pool, kind: kind, bits: bits, how: how,
+            return try executeAsGiven(
+                plans, width: width + 2 * margin, height: height + 2 * margin, rows: nil, weights: weights, pool: pool, kind: kind, bits: bits, how: how,
                 source: extended.read, sinks: zip(scales, sinks).map { extended.sink(scale: $0, to: $1) }, progress: progress)
         }
-        try executeWhole(
-            plans, width: width, height: height, weights: weights, pool: pool, kind: kind, bits: bits, how: how, source: source, sinks: sinks,
-            progress: progress)
+        try executeAsGiven(
+            plans, width: width, height: height, rows: rows, weights: weights, pool: pool, kind: kind, bits: bits, how: how, source: source,
+            sinks: sinks, progress: progress)
     }
 
-    /// The same for a picture of which the result is wanted whole.
-    private func executeWhole(
-        _ plans: [Plan], width: Int, height: Int, weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
+    /// The same without extending the picture.
+    private func executeAsGiven(
+        _ plans: [Plan], width: Int, height: Int, rows: Range<Int>?, weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
         source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
     ) throws {
         let graph = try graph(kind, chroma: how.chroma)
@@ -160,7 +186,7 @@ package final class LoadedModel: Sendable {
             ).execute(progress: progress)
         } else {
             try PictureRun(
-                graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), bits: bits, roundsPlanes: roundsPlanes, source: source,
+                graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), rows: rows, bits: bits, roundsPlanes: roundsPlanes, source: source,
                 sinks: sinks
             ).execute(progress: progress)
         }

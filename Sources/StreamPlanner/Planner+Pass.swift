@@ -62,7 +62,7 @@ extension Planner {
         let enough = (deepest / r + 4) * r + schedule.height % r
         let counted = Schedule(graph: graph, part: part, height: min(schedule.height, enough), bandRows: r)
         var ledger = RowLedger(schedule: counted, classes: classes)
-        for step in 0..<counted.steps {
+        for step in counted.steps {
             for n in part.visited {
                 _ = ledger.begin(n, step: step)
                 ledger.end(n, step: step)

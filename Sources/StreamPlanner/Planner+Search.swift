@@ -23,7 +23,7 @@ extension Planner {
         }
 
         /// As few strips as possible first, then a few more if that makes bands higher. nil when none is faster than `slowest`.
-        private func inStrips(slowest: Double) -> Plan? {
+        func inStrips(slowest: Double) -> Plan? {
             var best: Plan?, count = 2, fitting = 0
             while count <= min(width, Planner.stripLimit), fitting < 6 {
                 var isSlower = true

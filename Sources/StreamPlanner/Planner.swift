@@ -35,9 +35,7 @@ package struct Planner: Sendable {
     /// without one, the network runs in passes or in strips, whichever is faster, and in both if it must.
     /// - Throws: `doesNotFit` with the bytes it would take.
     package func plan(width: Int, height: Int, budget: Int? = nil) throws(EnlargerError) -> Plan {
-        guard width >= 1, height >= 1, width <= Planner.sideLimit, height <= Planner.sideLimit else {
-            throw EnlargerError(.usage, "a picture of \(width) x \(height); sides of 1 to \(Planner.sideLimit) are possible")
-        }
+        try check(width, height)
         guard costs.takesPasses || graph.neededCuts.isEmpty else {
             throw EnlargerError(.modelUnsupported, "the network takes means over the whole picture, which this device does not")
         }
@@ -48,6 +46,27 @@ package struct Planner: Sendable {
         throw EnlargerError(
             .doesNotFit, "a \(width) x \(height) picture needs at least \(minimum.plannedBytes) bytes here; the budget is \(budget ?? 0) bytes",
             shortage: .init(neededBytes: minimum.plannedBytes, budgetBytes: budget ?? 0))
+    }
+
+    /// The fastest plan in one pass, which can run ranges of the picture's rows on their own.
+    /// - Throws: `doesNotFit`.
+    package func planInOnePass(width: Int, height: Int, budget: Int?) throws(EnlargerError) -> Plan {
+        precondition(graph.neededCuts.isEmpty, "means over the picture take passes")
+        try check(width, height)
+        let search = Search(planner: self, width: width, height: height, budget: budget)
+        if let best = search.streams() ?? search.inStrips(slowest: .infinity) { return best }
+        let needed = [1, min(width, Planner.stripLimit)].map {
+            makePlan(width: width, height: height, bandRows: Schedule.tile, stripCount: $0)!.plannedBytes
+        }.min()!
+        throw EnlargerError(
+            .doesNotFit, "parts of a \(width) x \(height) picture need at least \(needed) bytes here; the budget is \(budget ?? 0) bytes",
+            shortage: .init(neededBytes: needed, budgetBytes: budget ?? 0))
+    }
+
+    private func check(_ width: Int, _ height: Int) throws(EnlargerError) {
+        guard width >= 1, height >= 1, width <= Planner.sideLimit, height <= Planner.sideLimit else {
+            throw EnlargerError(.usage, "a picture of \(width) x \(height); sides of 1 to \(Planner.sideLimit) are possible")
+        }
     }
 
     /// The fewest bytes any plan takes.

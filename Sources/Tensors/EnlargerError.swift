@@ -19,6 +19,10 @@ public struct EnlargerError: Error, Sendable, Equatable, CustomStringConvertible
         case diskFull = "disk_full"
         case queueFull = "queue_full"
         case dataUnusable = "data_unusable"
+        case queueUnavailable = "queue_unavailable"
+        case storeUnavailable = "store_unavailable"
+        case blobNotFound = "blob_not_found"
+        case accessRefused = "access_refused"
         case cancelled
     }
     /// The numbers of `doesNotFit`.

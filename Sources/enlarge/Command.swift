@@ -16,6 +16,9 @@ struct Command {
         enlarge bench     -m MODEL --size WxH [--passes N]            the network alone, on random input
         enlarge devices
         enlarge serve     [--listen ADDRESS:PORT] [--data FOLDER] [--memory SIZE] [...]     the service: docs/service.md
+        enlarge worker    --queue nats://HOST:PORT --store FOLDER|s3://BUCKET [--memory SIZE] [...]  many machines: docs/scale.md
+        enlarge submit    INPUT... [-o FILE|FOLDER] [-m MODEL] [-s SCALE] [--wait] [--parts N] --queue nats://... --store ...
+        enlarge status    --queue nats://HOST:PORT [--json]
 
         Also understood, as Real-ESRGAN-ncnn-vulkan spells them: -i INPUT, -n MODEL with -m FOLDER, -g GPU, -t TILE, -j L:P:S.
         MODEL is a shipped name (lite-x3; -m lite -s 3 means the same) or a file. SIZE is a number of bytes, or takes K, M, G.
@@ -39,6 +42,7 @@ struct Command {
         let commands: [String: ([String]) throws -> Int32] = [
             "upscale": UpscaleCommand.run, "plan": PlanCommand.run, "models": ModelsCommand.run, "network": NetworkCommand.run,
             "evaluate": EvaluateCommand.run, "bench": BenchCommand.run, "devices": DevicesCommand.run, "serve": ServeCommand.run,
+            "worker": WorkerCommand.run, "submit": SubmitCommand.run, "status": StatusCommand.run,
         ]
         let command = commands[words[0]]
         if command != nil { words.removeFirst() }

@@ -32,7 +32,7 @@ private struct RowsOnly: DeviceCosts {
                     let schedule = Schedule(graph: graph, part: part, height: height, bandRows: band)
                     for n in part.visited {
                         var next = 0
-                        for step in 0..<schedule.steps {
+                        for step in schedule.steps {
                             let rows = schedule.rows(n, step: step)
                             guard !rows.isEmpty else { continue }
                             #expect(rows.lowerBound == next)
@@ -53,7 +53,7 @@ private struct RowsOnly: DeviceCosts {
                 for band in [4, 12] {
                     let schedule = Schedule(graph: graph, part: part, height: height, bandRows: band)
                     var ledger = RowLedger(schedule: schedule, classes: graph.nodes.indices.map { part.means.contains($0) ? -1 : 0 })
-                    for step in 0..<schedule.steps {
+                    for step in schedule.steps {
                         for n in part.visited {
                             let rows = ledger.begin(n, step: step), node = graph.nodes[n]
                             for (index, input) in node.inputs.enumerated() where !rows.isEmpty && part.nodes.contains(n) && !graph.isConstant[input] {
