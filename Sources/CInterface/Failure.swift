@@ -77,6 +77,8 @@ extension EnlargerError.Code {
         case .queueFull: ENLARGER_QUEUE_FULL
         case .dataUnusable: ENLARGER_DATA_UNUSABLE
         case .cancelled: ENLARGER_CANCELLED
+        // Of services that many machines share; no call of this interface meets them.
+        case .queueUnavailable, .storeUnavailable, .blobNotFound, .accessRefused: ENLARGER_DATA_UNUSABLE
         }
     }
 }
