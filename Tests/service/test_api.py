@@ -238,7 +238,7 @@ class Configured(unittest.TestCase):
 
     def test_a_full_queue_is_429(self):
         import threading
-        with Service("--queue", "2", "--threads", "1") as s:
+        with Service("--max-waiting", "2", "--threads", "1") as s:
             picture, answers = png(500, 500), []
             threads = [threading.Thread(target=lambda: answers.append(s.post("/v1/upscale", picture))) for _ in range(16)]
             for t in threads:
