@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """200 connections with pictures of 64 x 64 to 4000 x 3000, for two minutes, against a service with a 600 MiB budget.
 
-    load.py [--seconds 120] [--connections 200] [--memory 600M] [--queue 256]
+    load.py [--seconds 120] [--connections 200] [--memory 600M] [--max-waiting 256]
 
 Shows resident memory against the budget, every status that came, and the throughput against `enlarge` run in the shell on
 the same pictures, one after the other. Exit status 0 when memory stays below budget + 15 %, nothing but 200, 413 and
@@ -99,12 +99,12 @@ async def main():
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--connections", type=int, default=200)
     parser.add_argument("--memory", default="600M")
-    parser.add_argument("--queue", default="256")
+    parser.add_argument("--max-waiting", default="256")
     options = parser.parse_args()
     budget = int(options.memory[:-1]) << 20
     pictures = [picture(w, h) for w, h, _ in MIX]
     shell = shell_seconds(pictures, 2)
-    with Service("--memory", options.memory, "--queue", options.queue, "--max-connections-per-client", "1000") as service:
+    with Service("--memory", options.memory, "--max-waiting", options.max_waiting, "--max-connections-per-client", "1000") as service:
         statuses, done, samples = {}, [0] * len(MIX), []
         start = time.time()
         end = start + options.seconds
