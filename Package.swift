@@ -27,6 +27,9 @@ let package = Package(
         .target(
             name: "CPUBackend", dependencies: ["Tensors", "NetworkGraph", "StreamPlanner", "CKernels", "CSystem"],
             swiftSettings: swift),
+        .target(
+            name: "VulkanBackend", dependencies: ["Tensors", "NetworkGraph", "StreamPlanner", "CVulkan"], exclude: ["Shaders"],
+            swiftSettings: swift),
         .target(name: "PictureIO", dependencies: ["Tensors", "CVips"], swiftSettings: swift),
         .target(
             name: "Enlarger",
@@ -50,6 +53,7 @@ let package = Package(
 
         .target(name: "CKernels", cSettings: c),
         .target(name: "CSystem", cSettings: c),
+        .target(name: "CVulkan", exclude: ["spirv"], cSettings: c + [.unsafeFlags(["-Wno-c23-extensions"])]),
         .target(name: "CVips", dependencies: ["CLibVips"], cSettings: c),
         .systemLibrary(name: "CLibVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"])]),
         .target(name: "CCurl", dependencies: ["CLibCurl"], cSettings: c),
@@ -68,6 +72,12 @@ let package = Package(
         .testTarget(
             name: "CPUBackendTests",
             dependencies: ["CPUBackend", "StreamPlanner", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport"],
+            swiftSettings: swift),
+        .testTarget(
+            name: "VulkanBackendTests",
+            dependencies: [
+                "VulkanBackend", "CPUBackend", "StreamPlanner", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport",
+            ],
             swiftSettings: swift),
         .testTarget(name: "PictureIOTests", dependencies: ["PictureIO", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Tensors", "TestSupport"], swiftSettings: swift),

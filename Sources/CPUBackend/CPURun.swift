@@ -5,7 +5,7 @@ package import Tensors
 /// Runs one plan of a network on the processor: rows in, rows out, in the memory the plan names.
 ///
 /// One run at a time; the object can run again, on another picture of the same size.
-package final class CPURun {
+package final class CPURun: NetworkRun {
     package let network: CPUNetwork
     package let plan: Plan
     let pool: ThreadPool

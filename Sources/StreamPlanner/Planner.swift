@@ -98,7 +98,8 @@ package struct Planner: Sendable {
         for n in graph.nodes.indices {
             let border = if case .border(_, let extent) = graph.nodes[n].operation { extent } else { 0 }
             let rowClass = Planner.rowClass(
-                border: border, channels: graph.channels[n], isPlanar: graph.isPlanar(n), scale: graph.scales[n], width: widest, pad: pad)
+                border: border, channels: graph.channels[n], isPlanar: graph.isPlanar(n), scale: graph.scales[n], width: widest, pad: pad,
+                elementBytes: costs.elementBytes)
             if let known = rowClasses.firstIndex(of: rowClass) {
                 classOfNode.append(known)
             } else {
@@ -120,6 +121,7 @@ package struct Planner: Sendable {
             let calls = Double((graph.scales[n] * height + rows - 1) / rows)
             for strip in strips { seconds += calls * costs.seconds(graph, node: n, rows: rows, columns: strip.columns[n].count) }
         }
+        scratch += costs.overheadBytes(graph, height: height, bandRows: bandRows)
         let outputPixels = graph.outputs.reduce(0) { $0 + graph.scales[$1.node] * width * min(bandRows, height) * graph.scales[$1.node] }
         let io = picture.fixed + picture.input * widest * min(bandRows, height) + picture.output * outputPixels
         return Plan(
@@ -142,12 +144,12 @@ package struct Planner: Sendable {
         return pad
     }
 
-    static func rowClass(border: Int, channels: Int, isPlanar: Bool, scale: Int, width: Int, pad: Int) -> Plan.RowClass {
+    static func rowClass(border: Int, channels: Int, isPlanar: Bool, scale: Int, width: Int, pad: Int, elementBytes: Int = 4) -> Plan.RowClass {
         let columns = scale * width + 2 * pad
         // Planes start on cache lines; a few lines between rows keep equal columns of neighbouring rows out of one cache set.
         let blockStride = isPlanar ? (columns + 15) / 16 * 16 : columns * 16
         let blocks = isPlanar ? channels : (channels + 15) / 16
-        let bytes = blocks * blockStride * 4
+        let bytes = (blocks * blockStride * elementBytes + 63) / 64 * 64
         return Plan.RowClass(
             scale: scale, channels: blocks * (isPlanar ? 1 : 16), isPlanar: isPlanar, border: border, columns: columns, blockStride: blockStride,
             rowBytes: bytes + (isPlanar ? 0 : 5 * 64), capacity: 0)

@@ -65,7 +65,7 @@ struct Problem: Error, Sendable {
         case .outputFailed where error.message.contains(String(cString: strerror(ENOSPC))): self = .diskFull
         case .queueFull: self = Problem(429, "queue_full", error.message, headers: [("Retry-After", "60")])
         case .cancelled: self = .shuttingDown
-        case .modelInvalid, .modelUnsupported, .outputFailed, .allocationFailed, .downloadFailed, .dataUnusable:
+        case .modelInvalid, .modelUnsupported, .outputFailed, .allocationFailed, .deviceLost, .downloadFailed, .dataUnusable:
             self.init(500, "internal_error", error.message)
         }
     }

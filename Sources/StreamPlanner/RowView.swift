@@ -1,4 +1,4 @@
-/// A row of a map as the outside sees it: channel by channel.
+/// A row of a map as the outside sees it: channel by channel, as float32.
 package struct RowView {
     let base: UnsafeMutablePointer<Float>
     let isPlanar: Bool
@@ -8,7 +8,7 @@ package struct RowView {
     /// Columns that are the caller's.
     package let count: Int
 
-    init(base: UnsafeMutablePointer<Float>, isPlanar: Bool, blockStride: Int, firstColumn: Int, count: Int) {
+    package init(base: UnsafeMutablePointer<Float>, isPlanar: Bool, blockStride: Int, firstColumn: Int, count: Int) {
         self.base = base
         self.isPlanar = isPlanar
         self.blockStride = blockStride
