@@ -43,6 +43,8 @@ package struct CPUDevice: DeviceCosts {
 
     // MARK: Costs
 
+    package var takesPasses: Bool { true }
+
     package func isTiled(_ graph: NetworkGraph, node: Int) -> Bool {
         guard case .convolution(let conv) = graph.nodes[node].operation else { return false }
         return CPUDevice.isTiled(conv)

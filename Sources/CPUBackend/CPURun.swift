@@ -10,14 +10,6 @@ package final class CPURun: NetworkRun {
     package let plan: Plan
     let pool: ThreadPool
     private let arena: Arena
-    private let schedule: Schedule
-    /// Start of each row class in the arena.
-    private let classBase: [UnsafeMutableRawPointer]
-    let zeroRow: UnsafeMutablePointer<Float>
-    let scratch: UnsafeMutableRawPointer
-    /// Row pointers of the call at hand, reused.
-    var inputRows: [[UnsafeMutablePointer<Float>?]] = []
-    var outputRows: [UnsafeMutablePointer<Float>?] = []
 
     /// - Parameter plan: made by a planner for `network.graph` and `network.device`.
     /// - Throws: `allocationFailed`.
@@ -27,87 +19,66 @@ package final class CPURun: NetworkRun {
         self.pool = pool
         arena = try Arena(byteCount: plan.activationBytes + plan.scratchBytes)
         arena.preferHugePages()
-        schedule = Schedule(graph: network.graph, lags: plan.rowLags, height: plan.height, bandRows: plan.bandRows)
-        // Scratch first: its kernels want cache-line alignment, which every part keeps.
-        scratch = arena.base
-        var next = arena.base + plan.scratchBytes
-        zeroRow = next.assumingMemoryBound(to: Float.self)
-        next += plan.rowClasses.map(\.rowBytes).max()!
-        var bases: [UnsafeMutableRawPointer] = []
-        for rowClass in plan.rowClasses {
-            bases.append(next)
-            next += rowClass.rowBytes * rowClass.capacity
-        }
-        precondition(next <= arena.base + arena.byteCount, "the plan's rows pass its bytes")
-        classBase = bases
     }
 
-    /// Streams the picture through.
-    ///
-    /// - Parameters:
-    ///   - fill: called for every strip in turn, and in it for every input row in order: writes the columns `strip.input`.
-    ///   - deliver: called for every output (by its index in `graph.outputs`) and each of its rows in order;
-    ///     the view holds the columns of `strip.core`, enlarged.
     package func run(
-        fill: (_ strip: Int, _ row: Int, _ view: RowView) throws -> Void,
-        deliver: (_ strip: Int, _ output: Int, _ row: Int, _ view: RowView) throws -> Void
+        fill: (_ strip: Strip, _ row: Int, _ view: RowView) throws -> Void,
+        deliver: (_ strip: Strip, _ output: Int, _ row: Int, _ view: RowView) throws -> Void,
+        progress: (Double) throws -> Void
     ) throws {
         let graph = network.graph
-        for (s, strip) in plan.strips.enumerated() {
-            if s > 0 || plan.strips.count > 1 { clearRows() }
-            var ledger = RowLedger(schedule: schedule, classes: plan.classOfNode)
-            for step in 0..<schedule.steps {
-                for n in graph.nodes.indices {
-                    let rows = ledger.begin(n, step: step)
-                    if !rows.isEmpty {
-                        if case .input = graph.nodes[n].operation {
-                            for row in rows { try fill(s, row, view(n, slot: ledger.slot(n, row: row), columns: strip.input, strip)) }
-                        } else {
-                            execute(n, rows: rows, step: step, strip: strip, ledger: ledger)
+        var stored = StoredValues(graph: graph, plan: plan)
+        var spent = 0.0
+        for pass in plan.passes {
+            let rows = PassRows(network: network, plan: plan, pass: pass, base: arena.base, pool: pool)
+            try stored.begin(pass.part)
+            let schedule = Schedule(graph: graph, part: pass.part, height: plan.height, bandRows: plan.bandRows)
+            for s in 0..<pass.stripCount {
+                let strip = graph.strip(core: plan.core(s, of: pass), width: plan.width, part: pass.part) { network.device.isTiled(graph, node: $0) }
+                // Zero columns at the sides must be zero again, whatever stood there before.
+                if plan.passes.count > 1 || pass.stripCount > 1 { rows.clear() }
+                var ledger = RowLedger(schedule: schedule, classes: pass.classOfNode)
+                for step in 0..<schedule.steps {
+                    for n in pass.part.visited {
+                        let made = ledger.begin(n, step: step)
+                        if !made.isEmpty {
+                            func view(_ row: Int, _ columns: Range<Int>) -> RowView {
+                                rows.view(n, slot: ledger.slot(n, row: row), columns: columns, strip)
+                            }
+                            let core = graph.scales[n] * strip.core.lowerBound..<graph.scales[n] * strip.core.upperBound
+                            if n < pass.part.nodes.lowerBound {
+                                for row in made { try stored.read(n, row, into: view(row, strip.columns(n)), from: strip.columns(n).lowerBound) }
+                            } else if case .input = graph.nodes[n].operation {
+                                for row in made { try fill(strip, row, view(row, strip.input)) }
+                            } else {
+                                execute(n, rows: made, in: rows, schedule: schedule, step: step, strip: strip, ledger: ledger)
+                            }
+                            if pass.part.stores.contains(n) {
+                                for row in made { try stored.write(n, row, view(row, core), to: core.lowerBound) }
+                            }
+                            for (index, output) in graph.outputs.enumerated() where output.node == n {
+                                for row in made { try deliver(strip, index, row, view(row, core)) }
+                            }
                         }
-                        for (index, output) in graph.outputs.enumerated() where output.node == n {
-                            let scale = graph.scales[n]
-                            let columns = scale * strip.core.lowerBound..<scale * strip.core.upperBound
-                            for row in rows { try deliver(s, index, row, view(n, slot: ledger.slot(n, row: row), columns: columns, strip)) }
-                        }
+                        ledger.end(n, step: step)
                     }
-                    ledger.end(n, step: step)
+                    let done = (Double(s) + Double(step + 1) / Double(schedule.steps)) / Double(pass.stripCount)
+                    try progress((spent + done * pass.seconds) / plan.seconds)
                 }
             }
+            spent += pass.seconds
+            stored.end(pass.part)
         }
     }
 
-    /// Zero columns at the sides must be zero again when a strip of another width comes.
-    private func clearRows() {
-        let start = UnsafeMutableRawPointer(zeroRow)
-        start.initializeMemory(as: UInt8.self, repeating: 0, count: plan.activationBytes)
-    }
-
-    private func view(_ node: Int, slot: Int, columns: Range<Int>, _ strip: Strip) -> RowView {
-        let rowClass = plan.rowClasses[plan.classOfNode[node]]
-        return RowView(
-            base: rowPointer(node, slot: slot), isPlanar: rowClass.isPlanar, blockStride: rowClass.blockStride,
-            firstColumn: bufferColumn(node, columns.lowerBound, strip), count: columns.count)
-    }
-
-    func rowPointer(_ node: Int, slot: Int) -> UnsafeMutablePointer<Float> {
-        let c = plan.classOfNode[node]
-        return (classBase[c] + slot * plan.rowClasses[c].rowBytes).assumingMemoryBound(to: Float.self)
-    }
-
-    /// Where a picture column of a node stands in its rows.
-    func bufferColumn(_ node: Int, _ column: Int, _ strip: Strip) -> Int {
-        column - network.graph.scales[node] * strip.input.lowerBound + plan.pad
-    }
-
-    private func execute(_ n: Int, rows: Range<Int>, step: Int, strip: Strip, ledger: RowLedger) {
+    private func execute(_ n: Int, rows: Range<Int>, in memory: PassRows, schedule: Schedule, step: Int, strip: Strip, ledger: RowLedger) {
         let graph = network.graph
         let call = NodeCall(
-            run: self, node: n, rows: rows, gridStart: schedule.unclippedStart(n, step: step), columns: strip.columns[n], strip: strip,
-            output: { self.rowPointer(n, slot: ledger.slot(n, row: $0)) },
+            run: memory, node: n, rows: rows, gridStart: schedule.unclippedStart(n, step: step), columns: strip.columns(n), strip: strip,
+            output: { memory.rowPointer(n, slot: ledger.slot(n, row: $0)) },
             input: { index, row in
                 let input = graph.nodes[n].inputs[index]
-                return self.rowPointer(input, slot: ledger.inputSlot(input, row: row))
+                return memory.rowPointer(input, slot: ledger.inputSlot(input, row: row))
             })
         call.execute()
     }

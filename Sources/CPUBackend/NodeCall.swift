@@ -5,7 +5,7 @@ import Tensors
 
 /// One node over the rows of one step: finds the row pointers and calls the kernel, its tasks shared out over the pool.
 struct NodeCall {
-    let run: CPURun
+    let run: PassRows
     let node: Int
     /// Output rows to make.
     let rows: Range<Int>
@@ -47,7 +47,7 @@ struct NodeCall {
     // MARK: Row pointers
 
     private func map(_ node: Int, _ rows: UnsafePointer<UnsafeMutablePointer<Float>?>?) -> ek_map {
-        let rowClass = run.plan.rowClasses[run.plan.classOfNode[node]]
+        let rowClass = run.rowClass(node)
         return ek_map(
             rows: rows, block_stride: rowClass.blockStride, planar: rowClass.isPlanar ? 1 : 0, channels: Int32(graph.channels[node]))
     }
@@ -75,7 +75,7 @@ struct NodeCall {
         let tile = Schedule.tile
         let top = gridStart + (rows.lowerBound - gridStart) / tile * tile
         let tilesY = (rows.upperBound - top + tile - 1) / tile
-        let left = firstTileColumn(columns.lowerBound, lag: run.plan.columnLags[node])
+        let left = firstTileColumn(columns.lowerBound)
         let tilesX = (columns.upperBound - left + tile - 1) / tile
         let covered = top..<top + tilesY * tile
         let inRows = inputPointers(0, top - 1..<covered.upperBound + 1)

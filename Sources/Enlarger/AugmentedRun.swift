@@ -107,16 +107,16 @@ final class AugmentedRun {
         let row = arena.base + buffers.pixelRows
         let line = (arena.base + buffers.sums).assumingMemoryBound(to: Float.self)
         try run.run(
-            fill: { s, y, view in
-                let columns = plan.strips[s].input
+            fill: { strip, y, view in
+                let columns = strip.input
                 let first = flipsColumns ? width - columns.upperBound : columns.lowerBound
                 let room = UnsafeMutableRawBufferPointer(start: row, count: columns.count * pel)
                 try input.read(room, at: ((flipsRows ? height - 1 - y : y) * width + first) * pel)
                 if flipsColumns { reversePixels(room, pel) }
                 pixels.decode(row, into: view)
             },
-            deliver: { s, _, y, view in
-                let core = plan.strips[s].core
+            deliver: { strip, _, y, view in
+                let core = strip.core
                 let first = scale * (flipsColumns ? width - core.upperBound : core.lowerBound)
                 let target = flipsRows ? height * scale - 1 - y : y
                 for plane in 0..<graph.planes {
@@ -135,10 +135,7 @@ final class AugmentedRun {
                     }
                     try sums.write(UnsafeRawBufferPointer(room), at: offset)
                 }
-                if y % 16 == 15 || y == height * scale - 1 {
-                    try progress(Double(s * height * scale + y + 1) / Double(plan.strips.count * height * scale))
-                }
-            })
+            }, progress: progress)
     }
 
     private func reversePixels(_ row: UnsafeMutableRawBufferPointer, _ pel: Int) {

@@ -133,8 +133,10 @@ package final class LoadedModel: Sendable {
 
     /// What the owner of a picture should know of how it runs, a sentence each.
     package static func notes(on plans: [Plan]) -> [String] {
-        let strips = plans.map(\.strips.count).max()!
-        return (strips > 1 ? ["\(strips) vertical strips: the picture and the result pass through temporary files"] : [])
+        let strips = plans.map(\.stripCount).max()!, passes = plans.map(\.passes.count).max()!
+        let temporary = (plans.map(\.temporaryBytes).max()! + (1 << 20) - 1) >> 20
+        return (passes > 1 ? ["\(passes) passes: values between them take temporary files of \(temporary) MiB"] : [])
+            + (strips > 1 ? ["\(strips) vertical strips: the picture and the result pass through temporary files"] : [])
             + (plans.count > 1 ? ["eight orientations: the picture and their sums pass through temporary files"] : [])
     }
 }

@@ -24,14 +24,14 @@ extension Upscaler {
             try run.run(
                 fill: { s, row, view in
                     for c in 0..<channels {
-                        view.fill(channel: c, from: source.baseAddress! + (c * height + row) * width + plan.strips[s].input.lowerBound)
+                        view.fill(channel: c, from: source.baseAddress! + (c * height + row) * width + s.input.lowerBound)
                     }
                 },
                 deliver: { s, index, row, view in
                     let (scale, channels) = (results[index].scale, results[index].channels)
                     results[index].values.withUnsafeMutableBufferPointer { target in
                         for c in 0..<channels {
-                            view.copy(channel: c, to: target.baseAddress! + (c * height * scale + row) * width * scale + plan.strips[s].core.lowerBound * scale)
+                            view.copy(channel: c, to: target.baseAddress! + (c * height * scale + row) * width * scale + s.core.lowerBound * scale)
                         }
                     }
                 })

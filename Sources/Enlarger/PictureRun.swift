@@ -44,7 +44,7 @@ final class PictureRun {
             self.source = source
         }
         inputRows = next
-        next += inputCapacity * plan.strips.map(\.input.count).max()! * bytesPerPixel
+        next += inputCapacity * plan.widestInput * bytesPerPixel
         outputRows = graph.scales.map { [inputCapacity, bytesPerPixel] scale in
             defer { next += inputCapacity * scale * scale * plan.width * bytesPerPixel }
             return next
@@ -52,7 +52,7 @@ final class PictureRun {
     }
 
     func execute(progress: ((Double) throws -> Void)?) throws {
-        if plan.strips.count == 1 { try stream(progress) } else { try stripByStrip(progress) }
+        if plan.stripCount == 1 { try stream(progress) } else { try stripByStrip(progress) }
     }
 
     private func notFinite(_ row: Int) -> EnlargerError {
@@ -79,8 +79,7 @@ final class PictureRun {
                 guard waiting[output] == inputCapacity * scale || row == height * scale - 1 else { return }
                 try sinks[output](UnsafeRawBufferPointer(start: outputRows[output], count: waiting[output] * outBytes), waiting[output])
                 waiting[output] = 0
-                if scale == graph.scale { try progress?(Double(row + 1) / Double(height * scale)) }
-            })
+            }, progress: { try progress?($0) })
     }
 
     private func stripByStrip(_ progress: ((Double) throws -> Void)?) throws {
@@ -92,23 +91,21 @@ final class PictureRun {
             try source(room, row, 1)
             try input.write(UnsafeRawBufferPointer(room), at: row * rowBytes)
         }
-        let total = Double(height * graph.scale * plan.strips.count)
         try run.run(
-            fill: { s, row, view in
-                let columns = plan.strips[s].input
+            fill: { strip, row, view in
+                let columns = strip.input
                 try input.read(
                     UnsafeMutableRawBufferPointer(start: inputRows, count: columns.count * bytesPerPixel),
                     at: row * rowBytes + columns.lowerBound * bytesPerPixel)
                 pixels.decode(inputRows, into: view)
             },
-            deliver: { s, output, row, view in
+            deliver: { strip, output, row, view in
                 let scale = graph.scales[output]
                 guard pixels.encode(view, into: outputRows[output]) else { throw notFinite(row) }
                 try outputs[output].write(
                     UnsafeRawBufferPointer(start: outputRows[output], count: view.count * bytesPerPixel),
-                    at: row * scale * rowBytes + plan.strips[s].core.lowerBound * scale * bytesPerPixel)
-                if scale == graph.scale, row % 16 == 15 { try progress?(Double(s * height * scale + row + 1) / total) }
-            })
+                    at: row * scale * rowBytes + strip.core.lowerBound * scale * bytesPerPixel)
+            }, progress: { try progress?($0) })
         for (output, scale) in graph.scales.enumerated() {
             for row in 0..<height * scale {
                 let room = UnsafeMutableRawBufferPointer(start: outputRows[output], count: scale * rowBytes)

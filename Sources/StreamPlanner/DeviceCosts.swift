@@ -4,6 +4,8 @@ package import NetworkGraph
 package protocol DeviceCosts: Sendable {
     /// Threads that the run uses.
     var threads: Int { get }
+    /// Whether a run may be cut into passes, with values in files between them.
+    var takesPasses: Bool { get }
     /// Bytes of all weights in the form that the device keeps.
     func weightsBytes(_ graph: NetworkGraph) -> Int
     /// Bytes of scratch for the largest call: `node` computing `rows` x `columns` outputs in one step.

@@ -20,31 +20,57 @@ package struct Plan: Sendable, Equatable {
         package var capacity: Int
     }
 
+    /// One part of the network over the whole picture.
+    package struct Pass: Sendable, Equatable {
+        package var part: NetworkPart
+        /// Vertical strips of near-equal width, one after the other; see `Plan.core`.
+        package var stripCount: Int
+        /// Input columns of the widest, its halo counted.
+        package var widestInput: Int
+        package var rowClasses: [RowClass]
+        /// The row class of each node that the part visits; -1 for others.
+        package var classOfNode: [Int]
+        /// Bytes of all rows, the shared row of zeros included.
+        package var activationBytes: Int
+        package var scratchBytes: Int
+        /// The expected duration, by the device's cost model.
+        package var seconds: Double
+    }
+
     package var width: Int
     package var height: Int
     package var threads: Int
     package var bandRows: Int
-    package var strips: [Strip]
-    package var rowClasses: [RowClass]
-    /// The row class of each node.
-    package var classOfNode: [Int]
-    package var rowLags: [Int]
-    package var columnLags: [Int]
+    /// One, mostly. Of several, each begins when the one before has ended.
+    package var passes: [Pass]
     /// Zero columns at each side of every row.
     package var pad: Int
 
     package var weightsBytes: Int
-    package var activationBytes: Int
-    package var scratchBytes: Int
     /// Rows of the picture and of the result that are on their way in and out.
     package var ioBytes: Int
-    /// The expected duration, by the device's cost model.
-    package var seconds: Double
+    /// The most that files hold of values between passes.
+    package var temporaryBytes: Int
 
+    package var activationBytes: Int { passes.map(\.activationBytes).max()! }
+    package var scratchBytes: Int { passes.map(\.scratchBytes).max()! }
+    /// The expected duration, by the device's cost model.
+    package var seconds: Double { passes.reduce(0) { $0 + $1.seconds } }
     /// What the run allocates for itself; weights may be shared with others.
     package var runBytes: Int { activationBytes + scratchBytes + ioBytes }
     /// Everything the run needs.
     package var plannedBytes: Int { weightsBytes + runBytes }
+    /// Vertical strips, of the pass that has most.
+    package var stripCount: Int { passes.map(\.stripCount).max()! }
+    /// Everything flows from the first row to the last in one go, nothing waits in files.
+    package var isStream: Bool { passes.count == 1 && stripCount == 1 }
+    /// Input columns of the widest strip of the first pass, which is the one that reads the picture.
+    package var widestInput: Int { passes[0].widestInput }
+
+    /// Input columns that strip `index` of a pass delivers.
+    package func core(_ index: Int, of pass: Pass) -> Range<Int> {
+        width * index / pass.stripCount..<width * (index + 1) / pass.stripCount
+    }
 }
 
 extension NetworkGraph {

@@ -29,8 +29,8 @@ package struct RowLedger: Sendable {
         free = Array(repeating: [], count: count)
         held = Array(repeating: Held(), count: classes.count)
         var consumers = [[(node: Int, input: Int)]](repeating: [], count: classes.count)
-        for (n, node) in schedule.graph.nodes.enumerated() {
-            for (index, input) in node.inputs.enumerated() { consumers[input].append((n, index)) }
+        for n in schedule.part.nodes {
+            for (index, input) in schedule.graph.nodes[n].inputs.enumerated() { consumers[input].append((n, index)) }
         }
         self.consumers = consumers
     }
@@ -47,7 +47,7 @@ package struct RowLedger: Sendable {
         let rows = schedule.rows(node, step: step)
         guard !rows.isEmpty else { return rows }
         var overwritable = 0
-        let source = schedule.graph.nodes[node].overwritableInput
+        let source = schedule.part.nodes.contains(node) ? schedule.graph.nodes[node].overwritableInput : nil
         if let source, classes[schedule.graph.nodes[node].inputs[source]] == classes[node] {
             let input = schedule.graph.nodes[node].inputs[source]
             overwritable = .max
@@ -77,7 +77,9 @@ package struct RowLedger: Sendable {
 
     /// Gives back the rows that nobody needs any more after `node` ran in `step`.
     package mutating func end(_ node: Int, step: Int) {
-        for input in Set(schedule.graph.nodes[node].inputs) { release(input, after: node, step: step) }
+        if schedule.part.nodes.contains(node) {
+            for input in Set(schedule.graph.nodes[node].inputs) { release(input, after: node, step: step) }
+        }
         if consumers[node].isEmpty { release(node, after: node, step: step) }
     }
 

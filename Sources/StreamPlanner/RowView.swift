@@ -1,10 +1,10 @@
 /// A row of a map as the outside sees it: channel by channel, as float32.
 package struct RowView {
-    let base: UnsafeMutablePointer<Float>
-    let isPlanar: Bool
-    let blockStride: Int
+    package let base: UnsafeMutablePointer<Float>
+    package let isPlanar: Bool
+    package let blockStride: Int
     /// Index of the first column that is the caller's.
-    let firstColumn: Int
+    package let firstColumn: Int
     /// Columns that are the caller's.
     package let count: Int
 

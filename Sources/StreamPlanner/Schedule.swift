@@ -1,6 +1,6 @@
 package import NetworkGraph
 
-/// Which rows every node makes in every step: the streaming rule, as arithmetic.
+/// Which rows every node of a part makes in every step: the streaming rule, as arithmetic.
 ///
 /// Step k feeds input rows [kR, (k+1)R). A node of scale s that lags by L rows then makes rows
 /// [s·k·R - L, s·(k+1)·R - L), clipped to the picture. The picture's end is drained by further steps
@@ -9,23 +9,20 @@ package import NetworkGraph
 /// why R does not change a single bit of the output.
 package struct Schedule: Sendable {
     package let graph: NetworkGraph
+    package let part: NetworkPart
     package let height: Int
     package let bandRows: Int
-    package let lags: [Int]
     package let steps: Int
 
     /// - Parameter bandRows: R, input rows of a step; a multiple of 4.
-    package init(graph: NetworkGraph, lags: [Int], height: Int, bandRows: Int) {
+    package init(graph: NetworkGraph, part: NetworkPart, height: Int, bandRows: Int) {
         precondition(bandRows > 0 && bandRows % Schedule.tile == 0)
         self.graph = graph
+        self.part = part
         self.height = height
         self.bandRows = bandRows
-        self.lags = lags
-        let last = graph.outputs.map { output in
-            let s = graph.scales[output.node]
-            return (s * height + lags[output.node] + s * bandRows - 1) / (s * bandRows)
-        }
-        steps = last.max()!
+        let ends = part.stores + graph.outputs.map(\.node).filter(part.nodes.contains)
+        steps = ends.map { (graph.scales[$0] * height + part.lags[$0] + graph.scales[$0] * bandRows - 1) / (graph.scales[$0] * bandRows) }.max()!
     }
 
     /// Tiles are tile x tile outputs (Winograd F(4x4,3x3)); bands are multiples of it.
@@ -33,7 +30,7 @@ package struct Schedule: Sendable {
 
     /// The first row of the step before clipping to the picture; the tile grid of the node starts here.
     package func unclippedStart(_ node: Int, step: Int) -> Int {
-        graph.scales[node] * step * bandRows - lags[node]
+        graph.scales[node] * step * bandRows - part.lags[node]
     }
 
     package func rows(_ node: Int, step: Int) -> Range<Int> {

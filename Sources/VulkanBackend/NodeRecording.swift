@@ -1,10 +1,29 @@
 import NetworkGraph
 import StreamPlanner
 
+/// The most columns of any strip: of the input, of what is delivered, and of each node.
+struct WidestColumns {
+    var input = 0
+    var core = 0
+    var nodes: [Int]
+
+    init(_ graph: NetworkGraph, _ plan: Plan) {
+        let pass = plan.passes[0]
+        nodes = [Int](repeating: 0, count: graph.nodes.count)
+        for s in 0..<pass.stripCount {
+            let strip = graph.strip(core: plan.core(s, of: pass), width: plan.width, part: pass.part) { _ in false }
+            input = max(input, strip.input.count)
+            core = max(core, strip.core.count)
+            for n in graph.nodes.indices { nodes[n] = max(nodes[n], strip.columns(n).count) }
+        }
+    }
+}
+
 /// Which kernels run a node, and what they are told: once for each band on its way, for all steps.
 struct NodeRecording {
     let network: VulkanNetwork
     let plan: Plan
+    let widest: WidestColumns
     let hostRows: HostRows
     let tables: StepTables
     /// Addresses on the device.
@@ -14,6 +33,7 @@ struct NodeRecording {
     let layout: HostLayout
 
     private var graph: NetworkGraph { network.graph }
+    private var pass: Plan.Pass { plan.passes[0] }
     private var suffix: String { network.device.precision == .fp16 ? "f16" : "f32" }
 
     /// Nodes in parts that no device should take long for: a system ends what does not answer for some seconds.
@@ -64,12 +84,11 @@ struct NodeRecording {
     // MARK: Parts of a call
 
     private func columns(_ n: Int) -> Int {
-        if case .input = graph.nodes[n].operation { return plan.strips.map(\.input.count).max()! }
-        return plan.strips.map { $0.columns[n].count }.max()!
+        if case .input = graph.nodes[n].operation { widest.input } else { widest.nodes[n] }
     }
 
     private func map(_ node: Int, list: Int) -> KernelArguments.Map {
-        let rowClass = plan.rowClasses[plan.classOfNode[node]]
+        let rowClass = pass.rowClasses[pass.classOfNode[node]]
         return KernelArguments.Map(
             list: UInt32(list), stride: UInt32(rowClass.blockStride), channels: UInt32(graph.channels[node]), isPlanar: rowClass.isPlanar ? 1 : 0)
     }
@@ -83,7 +102,7 @@ struct NodeRecording {
         return arguments
     }
 
-    private func isPlanar(_ n: Int) -> Bool { plan.rowClasses[plan.classOfNode[n]].isPlanar }
+    private func isPlanar(_ n: Int) -> Bool { pass.rowClasses[pass.classOfNode[n]].isPlanar }
     private func blocks(_ n: Int) -> Int { isPlanar(n) ? graph.channels[n] : (graph.channels[n] + 15) / 16 }
 
     /// An invocation for each element of the output.
@@ -195,7 +214,7 @@ struct NodeRecording {
     func deliveries(_ n: Int, band: Int) -> [KernelCall] {
         graph.outputs.indices.filter { graph.outputs[$0].node == n }.map { index in
             let port = tables.ports[index], scale = graph.scales[n], rows = port.inputRows[0]
-            let columns = plan.strips.map(\.core.count).max()! * scale
+            let columns = widest.core * scale
             var arguments = KernelArguments(
                 arena: arena, table: tableAddress + UInt64(4 * port.start), constants: host + UInt64(layout.output(band, index)), status: host)
             arguments.input = map(n, list: port.inputs[0])

@@ -31,6 +31,7 @@ package struct VulkanDevice: DeviceCosts {
     // MARK: Costs
 
     package var threads: Int { 1 }
+    package var takesPasses: Bool { false }
     package var elementBytes: Int { precision == .fp16 ? 2 : 4 }
     /// Every output sums in one order, wherever it stands.
     package func isTiled(_ graph: NetworkGraph, node: Int) -> Bool { false }

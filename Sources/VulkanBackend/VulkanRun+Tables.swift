@@ -34,8 +34,8 @@ extension VulkanRun {
     ) {
         let graph = network.graph, node = graph.nodes[n], first = strip.input.lowerBound
         var header = CallHeader()
-        if case .input = node.operation { header.columns = strip.input.count } else { header.columns = strip.columns[n].count }
-        header.firstColumn = if case .input = node.operation { first } else { strip.columns[n].lowerBound }
+        if case .input = node.operation { header.columns = strip.input.count } else { header.columns = strip.columns(n).count }
+        header.firstColumn = if case .input = node.operation { first } else { strip.columns(n).lowerBound }
         header.column = bufferColumn(n, header.firstColumn, strip)
         header.rows = rows.count
         header.firstRow = rows.lowerBound
@@ -74,8 +74,8 @@ extension VulkanRun {
 
     /// Where a slot stands in the arena, in units of 64 bytes.
     private func slotUnit(_ node: Int, _ slot: Int) -> Int32 {
-        let c = plan.classOfNode[node]
-        return Int32(bitPattern: UInt32((classOffset[c] + slot * plan.rowClasses[c].rowBytes) / 64))
+        let c = pass.classOfNode[node]
+        return Int32(bitPattern: UInt32((classOffset[c] + slot * pass.rowClasses[c].rowBytes) / 64))
     }
 
     /// Where a picture column of a node stands in its rows.

@@ -12,6 +12,7 @@ package final class VulkanRun {
     package let network: VulkanNetwork
     package let plan: Plan
     package let hostRows: HostRows
+    let pass: Plan.Pass
     let schedule: Schedule
     let tables: StepTables
     let layout: HostLayout
@@ -32,29 +33,31 @@ package final class VulkanRun {
         self.network = network
         self.plan = plan
         self.hostRows = hostRows
-        schedule = Schedule(graph: graph, lags: plan.rowLags, height: plan.height, bandRows: plan.bandRows)
+        precondition(plan.passes.count == 1, "a plan of several passes")
+        pass = plan.passes[0]
+        schedule = Schedule(graph: graph, part: pass.part, height: plan.height, bandRows: plan.bandRows)
         tables = StepTables(graph: graph, height: plan.height, bandRows: plan.bandRows)
-        var next = plan.rowClasses.map(\.rowBytes).max()!, offsets: [Int] = []
-        for rowClass in plan.rowClasses {
+        var next = pass.rowClasses.map(\.rowBytes).max()!, offsets: [Int] = []
+        for rowClass in pass.rowClasses {
             offsets.append(next)
             next += rowClass.rowBytes * rowClass.capacity
         }
-        precondition(next == plan.activationBytes, "the plan's rows are not its bytes")
+        precondition(next == pass.activationBytes, "the plan's rows are not its bytes")
         classOffset = offsets
         tableOffset = next
-        let rows = min(plan.bandRows, plan.height), core = plan.strips.map(\.core.count).max()!
+        let rows = min(plan.bandRows, plan.height), widest = WidestColumns(graph, plan)
         layout = HostLayout(
             tableBytes: tables.byteCount,
-            inputBytes: rows * plan.strips.map(\.input.count).max()! * hostRows.bytes(channels: graph.channels[graph.inputNode]),
+            inputBytes: rows * widest.input * hostRows.bytes(channels: graph.channels[graph.inputNode]),
             outputBytes: graph.outputs.map { output in
                 let scale = graph.scales[output.node]
-                return rows * scale * core * scale * hostRows.bytes(channels: graph.channels[output.node])
+                return rows * scale * widest.core * scale * hostRows.bytes(channels: graph.channels[output.node])
             })
         arena = try DeviceMemory(context, byteCount: next + tables.byteCount, isHost: false)
         host = try DeviceMemory(context, byteCount: layout.byteCount, isHost: true)
         precondition(arena.byteCount + host.byteCount <= plan.runBytes, "a run takes more than its plan says")
         let recording = NodeRecording(
-            network: network, plan: plan, hostRows: hostRows, tables: tables, arena: arena.address, tableAddress: arena.address + UInt64(next),
+            network: network, plan: plan, widest: widest, hostRows: hostRows, tables: tables, arena: arena.address, tableAddress: arena.address + UInt64(next),
             host: host.address, layout: layout)
         let parts = recording.parts()
         buffersOfBand = parts.count
@@ -105,7 +108,9 @@ package final class VulkanRun {
 
     /// A step that was submitted: what it is of, and when it is finished.
     private struct Pending {
-        var strip: Int
+        var strip: Strip
+        /// The finished part of the run behind it.
+        var part: Double
         var outputs: [Range<Int>]
         var band: Int
         var submission: Int
@@ -117,10 +122,12 @@ package final class VulkanRun {
     ///   - upload: called for every strip in turn, and in it for all input rows in order: writes the columns `strip.input`
     ///     of `rows`, packed.
     ///   - download: called for every output and all of its rows in order: reads the columns of `strip.core`, enlarged.
+    ///   - progress: told the finished part, 0...1, after every step.
     /// - Throws: `badResult` for values that are not finite or leave fp16's range, `deviceLost`; what the closures throw.
     package func run(
-        upload: (_ strip: Int, _ rows: Range<Int>, _ target: UnsafeMutableRawPointer) throws -> Void,
-        download: (_ strip: Int, _ output: Int, _ rows: Range<Int>, _ source: UnsafeRawPointer) throws -> Void
+        upload: (_ strip: Strip, _ rows: Range<Int>, _ target: UnsafeMutableRawPointer) throws -> Void,
+        download: (_ strip: Strip, _ output: Int, _ rows: Range<Int>, _ source: UnsafeRawPointer) throws -> Void,
+        progress: (Double) throws -> Void
     ) throws {
         try commands.wait()  // a run that was left by an error
         let status = host.host.assumingMemoryBound(to: UInt32.self)
@@ -133,19 +140,22 @@ package final class VulkanRun {
             for (output, rows) in oldest.outputs.enumerated() where !rows.isEmpty {
                 try download(oldest.strip, output, rows, host.host + layout.output(oldest.band, output))
             }
+            try progress(oldest.part)
         }
         let graph = network.graph, input = graph.inputNode
-        for (s, strip) in plan.strips.enumerated() {
+        for s in 0..<pass.stripCount {
+            let strip = graph.strip(core: plan.core(s, of: pass), width: plan.width, part: pass.part) { _ in false }
             // Memory is not zero when it is new, and columns at the sides must be when a strip of another width comes.
             try commands.submit(0, count: 1)
-            var ledger = RowLedger(schedule: schedule, classes: plan.classOfNode)
+            var ledger = RowLedger(schedule: schedule, classes: pass.classOfNode)
             for step in 0..<schedule.steps {
                 if pending.count == VulkanDevice.bandsInFlight { try finishOldest() }
                 let outputs = fillTables(band, strip: strip, step: step, ledger: &ledger)
                 let rows = schedule.rows(input, step: step)
-                if !rows.isEmpty { try upload(s, rows, host.host + layout.input(band)) }
+                if !rows.isEmpty { try upload(strip, rows, host.host + layout.input(band)) }
                 for part in 0..<buffersOfBand { try commands.submit(1 + band * buffersOfBand + part, count: 1) }
-                pending.append(Pending(strip: s, outputs: outputs, band: band, submission: commands.submitted))
+                let part = (Double(s) + Double(step + 1) / Double(schedule.steps)) / Double(pass.stripCount)
+                pending.append(Pending(strip: strip, part: part, outputs: outputs, band: band, submission: commands.submitted))
                 band = (band + 1) % VulkanDevice.bandsInFlight
             }
         }
@@ -161,8 +171,9 @@ package final class VulkanRun {
 extension VulkanRun: NetworkRun {
     /// - Precondition: `hostRows` are planes.
     package func run(
-        fill: (_ strip: Int, _ row: Int, _ view: RowView) throws -> Void,
-        deliver: (_ strip: Int, _ output: Int, _ row: Int, _ view: RowView) throws -> Void
+        fill: (_ strip: Strip, _ row: Int, _ view: RowView) throws -> Void,
+        deliver: (_ strip: Strip, _ output: Int, _ row: Int, _ view: RowView) throws -> Void,
+        progress: (Double) throws -> Void
     ) throws {
         precondition(hostRows == .planes)
         let graph = network.graph
@@ -170,17 +181,17 @@ extension VulkanRun: NetworkRun {
             RowView(planes: rows.assumingMemoryBound(to: Float.self) + index * channels * columns, stride: columns, count: columns)
         }
         try run(
-            upload: { s, rows, target in
+            upload: { strip, rows, target in
                 for (i, row) in rows.enumerated() {
-                    try fill(s, row, view(target, i, channels: graph.channels[graph.inputNode], columns: plan.strips[s].input.count))
+                    try fill(strip, row, view(target, i, channels: graph.channels[graph.inputNode], columns: strip.input.count))
                 }
             },
-            download: { s, output, rows, source in
-                let node = graph.outputs[output].node, columns = plan.strips[s].core.count * graph.scales[node]
+            download: { strip, output, rows, source in
+                let node = graph.outputs[output].node, columns = strip.core.count * graph.scales[node]
                 for (i, row) in rows.enumerated() {
                     let view = view(UnsafeMutableRawPointer(mutating: source), i, channels: graph.channels[node], columns: columns)
-                    try deliver(s, output, row, view)
+                    try deliver(strip, output, row, view)
                 }
-            })
+            }, progress: progress)
     }
 }

@@ -36,7 +36,7 @@ enum BenchCommand {
             let start = clock.now
             try run.run(
                 fill: { s, y, view in
-                    row.withUnsafeBufferPointer { for c in 0..<channels { view.fill(channel: c, from: $0.baseAddress! + (y * 7 + c * 3 + s) % 32) } }
+                    row.withUnsafeBufferPointer { for c in 0..<channels { view.fill(channel: c, from: $0.baseAddress! + (y * 7 + c * 3 + s.core.lowerBound) % 32) } }
                 },
                 deliver: { _, _, _, _ in })
             if pass > 0 { times.append(start.duration(to: clock.now) / .seconds(1)) }

@@ -20,7 +20,8 @@ enum PlanCommand {
                 ("fits", .boolean(true)), ("planned_bytes", .integer(plan.plannedBytes)), ("minimum_bytes", .integer(minimum)),
                 ("weights_bytes", .integer(plan.weightsBytes)), ("activation_bytes", .integer(plan.activationBytes)),
                 ("scratch_bytes", .integer(plan.scratchBytes)), ("io_bytes", .integer(plan.ioBytes)), ("band_rows", .integer(plan.bandRows)),
-                ("strips", .integer(plan.strips.count)), ("expected_seconds", .number(expected)),
+                ("strips", .integer(plan.stripCount)), ("passes", .integer(plan.passes.count)),
+                ("temporary_bytes", .integer(plan.temporaryBytes)), ("expected_seconds", .number(expected)),
             ])
             console.say(
                 """
@@ -30,7 +31,7 @@ enum PlanCommand {
                   activations \(mebibytes(plan.activationBytes))
                   scratch     \(mebibytes(plan.scratchBytes))
                   pictures    \(mebibytes(plan.ioBytes))
-                  bands of \(plan.bandRows) rows, \(plan.strips.count == 1 ? "full width" : "\(plan.strips.count) vertical strips"), about \(seconds(expected))
+                  bands of \(plan.bandRows) rows, \(plan.stripCount == 1 ? "full width" : "\(plan.stripCount) vertical strips")\(passes(plan)), about \(seconds(expected))
                 """)
             return ExitStatus.done
         } catch {
@@ -39,5 +40,9 @@ enum PlanCommand {
             console.error(error)
             return ExitStatus.doesNotFit
         }
+    }
+
+    private static func passes(_ plan: Plan) -> String {
+        plan.passes.count == 1 ? "" : ", \(plan.passes.count) passes with temporary files of \(mebibytes(plan.temporaryBytes))"
     }
 }

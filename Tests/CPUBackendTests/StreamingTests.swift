@@ -17,14 +17,14 @@ func run(_ graph: NetworkGraph, _ plan: Plan, device: CPUDevice, input: [Float])
         try execution.run(
             fill: { s, row, view in
                 for c in 0..<graph.channels[graph.inputNode] {
-                    view.fill(channel: c, from: source.baseAddress! + (c * height + row) * width + plan.strips[s].input.lowerBound)
+                    view.fill(channel: c, from: source.baseAddress! + (c * height + row) * width + s.input.lowerBound)
                 }
             },
             deliver: { s, index, row, view in
                 let scale = graph.scales[graph.outputs[index].node]
                 results[index].withUnsafeMutableBufferPointer { target in
                     for c in 0..<graph.channels[graph.outputs[index].node] {
-                        view.copy(channel: c, to: target.baseAddress! + (c * height * scale + row) * width * scale + plan.strips[s].core.lowerBound * scale)
+                        view.copy(channel: c, to: target.baseAddress! + (c * height * scale + row) * width * scale + s.core.lowerBound * scale)
                     }
                 }
             })
@@ -73,12 +73,16 @@ func bits(_ values: [[Float]]) -> [[UInt32]] { values.map { $0.map(\.bitPattern)
                 var plans = try (0..<budgets).map { try planner.plan(width: width, height: height, budget: minimum + (most - minimum) * $0 / (budgets - 1)) }
                 plans += [4, 8, 12, 28].compactMap { planner.makePlan(width: width, height: height, bandRows: $0, stripCount: 1) }
                 plans += [2, 3, 7, width].compactMap { planner.makePlan(width: width, height: height, bandRows: 8, stripCount: $0) }
+                let all = planner.possibleCuts, some = all.enumerated().filter { $0.offset % 3 == 1 }.map(\.element)
+                plans += [(4, 1, all), (12, 1, some), (8, 3, some), (4, 7, all)].compactMap {
+                    planner.makePlan(width: width, height: height, bandRows: $0.0, stripCount: $0.1, cuts: $0.2)
+                }
                 var seen: [Plan] = []
                 for plan in plans where !seen.contains(plan) {
                     seen.append(plan)
                     #expect(
                         bits(try run(graph, plan, device: device, input: input)) == expected,
-                        "\(width) x \(height), \(threads) threads, bands of \(plan.bandRows), \(plan.strips.count) strips")
+                        "\(width) x \(height), \(threads) threads, bands of \(plan.bandRows), \(plan.stripCount) strips, \(plan.passes.count) passes")
                 }
             }
         }

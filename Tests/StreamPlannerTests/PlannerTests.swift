@@ -7,6 +7,7 @@ import Testing
 /// A device that costs nothing but rows: what is left is the streaming rule itself.
 private struct RowsOnly: DeviceCosts {
     let threads = 1
+    let takesPasses = true
     func weightsBytes(_ graph: NetworkGraph) -> Int { 1000 }
     func scratchBytes(_ graph: NetworkGraph, node: Int, rows: Int, columns: Int) -> Int { 64 * rows }
     func isTiled(_ graph: NetworkGraph, node: Int) -> Bool {
@@ -17,12 +18,12 @@ private struct RowsOnly: DeviceCosts {
 
 @Suite struct `The planner` {
     @Test(arguments: TestGraphs.names)
-    func `makes every row of every node exactly once, in order`(name: String) {
+    func `makes every row of every node exactly once, in order`(name: String) throws {
         let graph = TestGraphs.make(name)
-        let lags = graph.lags(.rows)
+        let part = try #require(graph.parts(cutAt: [], rowLags: graph.lags(.rows)).first)
         for height in [1, 3, 4, 17, 40] {
             for band in [4, 8, 16, 64] {
-                let schedule = Schedule(graph: graph, lags: lags, height: height, bandRows: band)
+                let schedule = Schedule(graph: graph, part: part, height: height, bandRows: band)
                 for n in graph.nodes.indices {
                     var next = 0
                     for step in 0..<schedule.steps {
@@ -38,11 +39,12 @@ private struct RowsOnly: DeviceCosts {
     }
 
     @Test(arguments: TestGraphs.names)
-    func `never asks for a row that is not there yet or no longer there`(name: String) {
+    func `never asks for a row that is not there yet or no longer there`(name: String) throws {
         let graph = TestGraphs.make(name)
+        let part = try #require(graph.parts(cutAt: [], rowLags: graph.lags(.rows)).first)
         for height in [1, 5, 33] {
             for band in [4, 12] {
-                let schedule = Schedule(graph: graph, lags: graph.lags(.rows), height: height, bandRows: band)
+                let schedule = Schedule(graph: graph, part: part, height: height, bandRows: band)
                 var ledger = RowLedger(schedule: schedule, classes: Array(repeating: 0, count: graph.nodes.count))
                 for step in 0..<schedule.steps {
                     for (n, node) in graph.nodes.enumerated() {
@@ -65,7 +67,7 @@ private struct RowsOnly: DeviceCosts {
         let graph = TestGraphs.make("edsr"), blocks = 3
         for band in [4, 8, 16] {
             let plan = try #require(Planner(graph: graph, costs: RowsOnly()).makePlan(width: 64, height: 400, bandRows: band, stripCount: 1))
-            let features = try #require(plan.rowClasses.first { $0.channels == 32 })
+            let features = try #require(plan.passes[0].rowClasses.first { $0.channels == 32 })
             #expect(features.capacity <= 6 * blocks + 5 + 3 * band + 2)
         }
     }
@@ -74,7 +76,7 @@ private struct RowsOnly: DeviceCosts {
         let planner = Planner(graph: TestGraphs.make("edsr"), costs: RowsOnly())
         let short = try #require(planner.makePlan(width: 40, height: 2_003, bandRows: 8, stripCount: 1))
         let long = try #require(planner.makePlan(width: 40, height: 40_003, bandRows: 8, stripCount: 1))
-        #expect(short.rowClasses == long.rowClasses)
+        #expect(short.passes[0].rowClasses == long.passes[0].rowClasses)
         #expect(short.plannedBytes == long.plannedBytes)
     }
 
@@ -95,11 +97,16 @@ private struct RowsOnly: DeviceCosts {
 
     @Test func `cuts strips that cover the picture and read their halo`() throws {
         let graph = TestGraphs.make("edsr")
-        let plan = try #require(Planner(graph: graph, costs: RowsOnly()).makePlan(width: 103, height: 20, bandRows: 4, stripCount: 5))
-        #expect(plan.strips.map(\.core).reduce(0) { $0 == $1.lowerBound ? $1.upperBound : -1 } == 103)
-        for strip in plan.strips {
+        let costs = RowsOnly(), part = try #require(graph.parts(cutAt: [], rowLags: graph.lags(.rows)).first)
+        let plan = try #require(Planner(graph: graph, costs: costs).makePlan(width: 103, height: 20, bandRows: 4, stripCount: 5))
+        let strips = (0..<5).map { i in
+            graph.strip(core: plan.core(i, of: plan.passes[0]), width: 103, part: part) { costs.isTiled(graph, node: $0) }
+        }
+        #expect(strips.map(\.core).reduce(0) { $0 == $1.lowerBound ? $1.upperBound : -1 } == 103)
+        for strip in strips {
             #expect(strip.input.lowerBound <= max(0, strip.core.lowerBound - 9))
             #expect(strip.input.upperBound >= min(103, strip.core.upperBound + 9))
+            #expect(strip.input.count <= plan.widestInput)
         }
     }
 }

@@ -41,16 +41,16 @@ func outputs(of execution: any NetworkRun, _ graph: NetworkGraph, input: [Float]
     }
     try input.withUnsafeBufferPointer { source in
         try execution.run(
-            fill: { s, row, view in
+            fill: { strip, row, view in
                 for c in 0..<graph.channels[graph.inputNode] {
-                    view.fill(channel: c, from: source.baseAddress! + (c * height + row) * width + plan.strips[s].input.lowerBound)
+                    view.fill(channel: c, from: source.baseAddress! + (c * height + row) * width + strip.input.lowerBound)
                 }
             },
-            deliver: { s, index, row, view in
+            deliver: { strip, index, row, view in
                 let scale = graph.scales[graph.outputs[index].node]
                 results[index].withUnsafeMutableBufferPointer { target in
                     for c in 0..<graph.channels[graph.outputs[index].node] {
-                        view.copy(channel: c, to: target.baseAddress! + (c * height * scale + row) * width * scale + plan.strips[s].core.lowerBound * scale)
+                        view.copy(channel: c, to: target.baseAddress! + (c * height * scale + row) * width * scale + strip.core.lowerBound * scale)
                     }
                 }
             })

@@ -106,7 +106,8 @@ extension EnlargeService {
                 ("activation_bytes", .optional(plan?.activationBytes)),
                 ("scratch_bytes", .optional(plan?.scratchBytes)),
                 ("io_bytes", .optional(plan?.ioBytes)), ("band_rows", .optional(plan?.bandRows)),
-                ("strips", .optional(plan?.strips.count)),
+                ("strips", .optional(plan?.stripCount)), ("passes", .optional(plan?.passes.count)),
+                ("temporary_bytes", .optional(plan?.temporaryBytes)),
                 ("expected_seconds", .optional(plan.map { $0.seconds * slowness })), ("budget_bytes", .integer(settings.memory)),
             ]))
     }

@@ -35,8 +35,8 @@ final class PlanCache: Sendable {
         }
         if let known { return known }
         let plans = try make()
-        // Plans of many strips are long; they are rare, and their pictures take long.
-        guard plans.allSatisfy({ $0.strips.count <= 16 }) else { return plans }
+        // Plans of many strips and passes are long; they are rare, and their pictures take long.
+        guard plans.allSatisfy({ $0.stripCount * $0.passes.count <= 16 }) else { return plans }
         state.withLock { state in
             if state.plans.count >= limit, let oldest = state.plans.min(by: { $0.value.lastUse < $1.value.lastUse })?.key {
                 state.plans[oldest] = nil

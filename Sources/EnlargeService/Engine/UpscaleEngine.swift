@@ -188,7 +188,7 @@ package final class UpscaleEngine: Sendable {
         }
         let start = RunStart(
             queueSeconds: queueSeconds, plannedBytes: bytes + task.picture.request.weightsBytes, threads: how.device.threads,
-            bandRows: plans[0].bandRows, strips: plans[0].strips.count,
+            bandRows: plans[0].bandRows, strips: plans[0].stripCount,
             expectedSeconds: plans.reduce(0) { $0 + $1.seconds } * (plans.count > 1 ? 4 : 1) * how.device.slowness)
         task.observer.started(start)
         return try task.run(plans, how: how, weights: weights, pool: pool, start: start)

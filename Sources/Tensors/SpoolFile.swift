@@ -1,12 +1,17 @@
+#if canImport(Glibc)
 import Glibc
-import Tensors
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
 
 /// A temporary file without a name: gone when it is closed, even if the process is killed.
-final class SpoolFile {
+package final class SpoolFile {
     private let descriptor: Int32
 
     /// Opened in $TMPDIR, else /var/tmp, which is on disk where /tmp may be memory.
-    init() throws(EnlargerError) {
+    package init() throws(EnlargerError) {
         let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
         var template = Array("\(folder)/enlarge.XXXXXX".utf8CString)
         descriptor = mkstemp(&template)
@@ -16,7 +21,7 @@ final class SpoolFile {
 
     deinit { close(descriptor) }
 
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(EnlargerError) {
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(EnlargerError) {
         var done = 0
         while done < bytes.count {
             let count = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
@@ -26,7 +31,7 @@ final class SpoolFile {
         }
     }
 
-    func read(_ bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(EnlargerError) {
+    package func read(_ bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(EnlargerError) {
         var done = 0
         while done < bytes.count {
             let count = pread(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
