@@ -34,8 +34,8 @@ let package = Package(
         .target(
             name: "Enlarger",
             dependencies: [
-                "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "PictureIO", "CKernels", "CSystem",
-                "CCurl",
+                "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "VulkanBackend", "PictureIO", "CKernels",
+                "CSystem", "CCurl",
             ],
             swiftSettings: swift),
         .target(name: "HTTPServer", dependencies: ["Tensors", "CMicroHTTP"], swiftSettings: swift),
@@ -48,7 +48,7 @@ let package = Package(
             ],
             swiftSettings: swift),
         .executableTarget(
-            name: "enlarge", dependencies: ["Enlarger", "EnlargeService", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "PictureIO", "CPUBackend", "CSystem"],
+            name: "enlarge", dependencies: ["Enlarger", "EnlargeService", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "PictureIO", "CPUBackend", "VulkanBackend", "CSystem"],
             swiftSettings: swift),
 
         .target(name: "CKernels", cSettings: c),

@@ -3,6 +3,7 @@ package import NetworkGraph
 package import StreamPlanner
 import Synchronization
 package import Tensors
+import VulkanBackend
 
 /// Reads `count` rows from `row` on into `target`; rows are asked for in order, once.
 package typealias PictureSource = (_ target: UnsafeMutableRawBufferPointer, _ row: Int, _ count: Int) throws -> Void
@@ -11,12 +12,12 @@ package typealias PictureSink = (_ rows: UnsafeRawBufferPointer, _ count: Int) t
 
 /// How pictures go through a model: arithmetic and threads, and what is done around the network.
 package struct PictureProcessing: Sendable {
-    package var device: CPUDevice
+    package var device: ComputeDevice
     package var chroma: ResizeMethod
     /// The network's mean over eight orientations.
     package var isAugmented: Bool
 
-    package init(device: CPUDevice, chroma: ResizeMethod = .bicubic, isAugmented: Bool = false) {
+    package init(device: ComputeDevice, chroma: ResizeMethod = .bicubic, isAugmented: Bool = false) {
         self.device = device
         self.chroma = chroma
         self.isAugmented = isAugmented
@@ -69,24 +70,32 @@ package final class LoadedModel: Sendable {
     }
 
     /// Bytes of the packed weights.
-    package func weightsBytes(_ device: CPUDevice) -> Int { device.weightsBytes(network) }
+    package func weightsBytes(_ device: ComputeDevice) -> Int { device.costs.weightsBytes(network) }
 
     /// Packs the weights: `weightsBytes(_:)` bytes, for any number of runs.
-    /// - Throws: `allocationFailed`.
-    package func packWeights() throws(EnlargerError) -> CPUNetwork {
-        try CPUNetwork(graph: network, device: CPUDevice(threads: 1))
-    }
+    /// - Throws: `allocationFailed`, `deviceLost`.
+    package func packWeights(for device: ComputeDevice) throws(EnlargerError) -> LoadedWeights { try device.load(network) }
 
     /// - Parameter height: needed for test-time augmentation alone, which also runs the picture transposed.
     package func planner(width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing) throws(EnlargerError) -> Planner {
         let graph = try graph(kind, chroma: how.chroma)
         let pixel = kind.channels * bits / 8
         let fill = TransparentFill.bytes(width: width, kind: kind, bits: bits)
+        let augmented = how.isAugmented ? AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits) + fill : 0
+        if how.device.isGPU {
+            var picture = VulkanDevice.planeBytes(graph.graph)
+            picture.fixed = augmented
+            if !how.isAugmented {
+                let row = DevicePictureRun.rowBytes(width: width, scale: scale, bytesPerPixel: pixel)
+                picture = VulkanDevice.pictureBytes(bytesPerPixel: pixel, fixed: fill + row)
+            }
+            return Planner(graph: graph.graph, costs: how.device.costs, picture: picture)
+        }
         let picture =
             how.isAugmented
-            ? PictureBytes(input: 0, output: 0, fixed: AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits) + fill)
+            ? PictureBytes(input: 0, output: 0, fixed: augmented)
             : PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width) + fill)
-        return Planner(graph: graph.graph, costs: how.device, picture: picture)
+        return Planner(graph: graph.graph, costs: how.device.costs, picture: picture)
     }
 
     /// The plan for a picture of at most `budget` bytes, weights included; with test-time augmentation a second one, for
@@ -95,6 +104,7 @@ package final class LoadedModel: Sendable {
         width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing, budget: Int?
     ) throws(EnlargerError) -> [Plan] {
         let planner = try planner(width: width, height: height, kind: kind, bits: bits, how: how)
+        let budget = how.device.budget(budget)
         var plans = [try planner.plan(width: width, height: height, budget: budget)]
         if how.isAugmented { plans.append(try planner.plan(width: height, height: width, budget: budget)) }
         return plans
@@ -106,12 +116,11 @@ package final class LoadedModel: Sendable {
     ///   - weights: from `packWeights()`.
     ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
     package func execute(
-        _ plans: [Plan], weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
+        _ plans: [Plan], weights: LoadedWeights, pool: @autoclosure () -> ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
         source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
     ) throws {
-        precondition(plans.allSatisfy { $0.threads == pool.threads }, "the plan is for another number of threads")
         let graph = try graph(kind, chroma: how.chroma)
-        let network = CPUNetwork(graph: graph.graph, sharing: weights, device: how.device)
+        let network = weights.inside(graph.graph, device: how.device)
         let roundsPlanes = how.chroma == .bilinear && bits == 8
         if how.isAugmented {
             let (width, height) = (plans[0].width, plans[0].height)
@@ -120,13 +129,22 @@ package final class LoadedModel: Sendable {
             let source =
                 kind.hasAlpha ? TransparentFill(width: width, height: height, kind: kind, bits: bits, memory: memory.base, upstream: source).read : source
             try AugmentedRun(
-                graph: graph, network: network, pool: pool, upright: plans[0], transposed: plans[1], bits: bits, roundsPlanes: roundsPlanes,
+                graph: graph, makeRun: { [pool = pool()] plan throws(EnlargerError) in try network.run(plan, pool: pool) }, upright: plans[0], transposed: plans[1], bits: bits, roundsPlanes: roundsPlanes,
                 source: source, sink: sinks[0]
             ).execute(progress: progress)
-        } else {
+            return
+        }
+        switch network {
+        case .cpu(let network):
+            let pool = pool()
+            precondition(plans.allSatisfy { $0.threads == pool.threads }, "the plan is for another number of threads")
             try PictureRun(
                 graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), bits: bits, roundsPlanes: roundsPlanes, source: source,
                 sinks: sinks
+            ).execute(progress: progress)
+        case .vulkan(let network):
+            try DevicePictureRun(
+                graph: graph, network: network, plan: plans[0], bits: bits, roundsPlanes: roundsPlanes, source: source, sinks: sinks
             ).execute(progress: progress)
         }
     }

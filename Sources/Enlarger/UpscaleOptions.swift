@@ -2,9 +2,10 @@ package import ModelFormats
 
 /// How pictures are enlarged. Command-line flags and service settings map onto this and nowhere else.
 public struct UpscaleOptions: Sendable, Equatable {
-    /// Device to run on. `auto` is the best there is.
-    public enum Device: Sendable, Equatable { case auto, cpu, vulkan(index: Int) }
-    /// Arithmetic. `auto` is fp32 on the CPU.
+    /// Device to run on. `auto` is the best GPU that is hardware, else the CPU; a Vulkan device is the N-th, or with nil the
+    /// best hardware.
+    public enum Device: Sendable, Equatable { case auto, cpu, vulkan(index: Int?) }
+    /// Arithmetic. `auto` is fp32 on the CPU and fp16 on a GPU that has it.
     public enum Precision: String, Sendable { case auto, fp32, bf16, fp16 }
     /// How the colour planes of a luma-only network are enlarged. `bilinear` reproduces OpenCV.
     public enum Chroma: String, Sendable { case bicubic, bilinear }

@@ -101,6 +101,10 @@ package struct VulkanDeviceInfo: Sendable {
         memoryBytes = Int(clamping: raw.local_bytes)
     }
 
+    /// Bytes that one allocation may have.
+    package var largestAllocation: Int { raw.largest_allocation == 0 ? .max : Int(clamping: raw.largest_allocation) }
+    /// 16 bytes that tell it from any other.
+    package var uuid: [UInt8] { withUnsafeBytes(of: raw.device_uuid) { Array($0) } }
     package var hasHalfPrecision: Bool { raw.has_fp16 != 0 }
     package var multipliesMatrices: Bool { raw.has_matrices != 0 && raw.shape_count > 0 }
     package var precisions: [String] { hasHalfPrecision ? ["fp16", "fp32"] : ["fp32"] }

@@ -22,8 +22,8 @@ enum NetworkCommand {
             throw EnlargerError(.pictureInvalid, "\(inputPath) has shape \(input.shape); 1 x \(channels) x height x width is needed")
         }
         let (height, width) = (input.shape[2], input.shape[3])
-        let plan = try Planner(graph: graph, costs: upscaler.device).plan(width: width, height: height, budget: options.memory)
-        let result = try Upscaler.runNetwork(graph, device: upscaler.device, pool: upscaler.pool, plan: plan, input: input.values)[0]
+        let plan = try upscaler.planner(graph).plan(width: width, height: height, budget: upscaler.device.budget(options.memory))
+        let result = try Upscaler.runNetwork(graph, run: upscaler.run(graph, plan: plan), input: input.values)[0]
         try Npy(shape: [1, result.channels, height * result.scale, width * result.scale], values: result.values).write(path: outputPath)
         return ExitStatus.done
     }

@@ -34,7 +34,7 @@ enum SharedFlags {
         switch parts[0] {
         case "auto" where parts.count == 1: return .auto
         case "cpu" where parts.count == 1: return .cpu
-        case "vulkan" where parts.count == 1: return .vulkan(index: 0)
+        case "vulkan" where parts.count == 1: return .vulkan(index: nil)
         case "vulkan" where parts.count == 2:
             if let index = Int(parts[1]), index >= 0 { return .vulkan(index: index) }
         default: break
