@@ -76,7 +76,7 @@ let package = Package(
         .testTarget(
             name: "VulkanBackendTests",
             dependencies: [
-                "VulkanBackend", "CPUBackend", "StreamPlanner", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport",
+                "VulkanBackend", "CVulkan", "StreamPlanner", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport",
             ],
             swiftSettings: swift),
         .testTarget(name: "PictureIOTests", dependencies: ["PictureIO", "Tensors", "TestSupport"], swiftSettings: swift),
@@ -88,7 +88,10 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "EnlargerTests",
-            dependencies: ["Enlarger", "PictureIO", "CVips", "CKernels", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],
+            dependencies: [
+                "Enlarger", "PictureIO", "CVips", "CKernels", "ModelFormats", "NetworkGraph", "StreamPlanner", "Tensors", "TestSupport", "VulkanBackend",
+                "CVulkan", "enlarge",
+            ],
             swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6],

@@ -45,8 +45,10 @@ void cv_commands_destroy(cv_commands *self) {
     free(self);
 }
 
-int cv_begin(cv_commands *self, int buffer) {
-    const VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+int cv_begin(cv_commands *self, int buffer, int is_repeated) {
+    const VkCommandBufferBeginInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+        .flags = is_repeated ? VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT : 0};
     return self->device->BeginCommandBuffer(self->buffers[buffer], &info);
 }
 

@@ -107,24 +107,25 @@ package enum LoadedWeights: Sendable {
 
 extension ComputeDevice {
     /// The device that options mean. `auto` is the best GPU that is hardware and has a driver, else the processor.
+    /// - Parameter driver: nil: the process's own, loaded only where the system shows a GPU or one is named.
     /// - Returns: also why `auto` took the processor, for people.
     /// - Throws: `noDevice`, `usage` for a precision that the device has never.
     package static func chosen(
-        _ options: UpscaleOptions, driver: @autoclosure () -> VulkanDriver = .shared
+        _ options: UpscaleOptions, driver: VulkanDriver? = nil
     ) throws(EnlargerError) -> (device: ComputeDevice, note: String?) {
         switch options.device {
         case .cpu: return (.cpu(try CPUDevice.chosen(options)), nil)
         case .vulkan(let index):
             guard options.precision != .bf16 else { throw EnlargerError(.usage, "bf16 is for processors; GPUs have fp16 and fp32") }
-            let driver = driver()
+            let driver = driver ?? .shared
             return (.vulkan(try gpu(driver, driver.device(index), options.precision)), nil)
         case .auto:
             if options.precision == .bf16 { return (.cpu(try CPUDevice.chosen(options)), nil) }
             let reason: String
             do throws(EnlargerError) {
                 // Drivers take their time to load and, of software, much memory.
-                guard hasGraphicsNode else { throw EnlargerError(.noDevice, "the system has no GPU") }
-                let driver = driver()
+                guard driver != nil || hasGraphicsNode else { throw EnlargerError(.noDevice, "the system has no GPU") }
+                let driver = driver ?? .shared
                 return (.vulkan(try gpu(driver, driver.device(nil), options.precision)), nil)
             } catch {
                 reason = error.message

@@ -64,12 +64,12 @@ public final class Upscaler {
     }
 
     package init(
-        model: Model, name: String, options: UpscaleOptions, driver: @autoclosure () -> VulkanDriver = .shared
+        model: Model, name: String, options: UpscaleOptions, driver: VulkanDriver? = nil
     ) throws(EnlargerError) {
         self.options = options
         loaded = try LoadedModel(model: model, name: name, scales: options.scales)
         guard loaded.scales.count == 1 || !options.testTimeAugmentation else { throw EnlargerError(.usage, "-x takes one scale at a time") }
-        (device, deviceNote) = try ComputeDevice.chosen(options, driver: driver())
+        (device, deviceNote) = try ComputeDevice.chosen(options, driver: driver)
         how = PictureProcessing(
             device: device, chroma: options.chroma == .bilinear ? .bilinear : .bicubic, isAugmented: options.testTimeAugmentation)
     }

@@ -15,14 +15,19 @@ final class CommandList {
         self.handle = handle!
     }
 
-    /// Waits for what runs: nobody may free memory under it. A lost device runs nothing.
     deinit {
-        if submitted > 0 { _ = cv_wait(handle, UInt64(submitted)) }
+        drain()
         cv_commands_destroy(handle)
     }
 
-    func record(_ buffer: Int, _ body: (OpaquePointer) throws(EnlargerError) -> Void) throws(EnlargerError) {
-        try check(cv_begin(handle, Int32(buffer)), "a command buffer cannot be begun")
+    /// Waits for what runs: nobody may free memory under it. A lost device runs nothing.
+    func drain() {
+        if submitted > 0 { _ = cv_wait(handle, UInt64(submitted)) }
+    }
+
+    /// - Parameter isRepeated: it may be submitted again before it has finished.
+    func record(_ buffer: Int, isRepeated: Bool = false, _ body: (OpaquePointer) throws(EnlargerError) -> Void) throws(EnlargerError) {
+        try check(cv_begin(handle, Int32(buffer), isRepeated ? 1 : 0), "a command buffer cannot be begun")
         try body(handle)
         try check(cv_end(handle, Int32(buffer)), "a command buffer cannot be ended")
     }

@@ -33,7 +33,7 @@ package final class PipelineCacheFile: Sendable {
     /// The driver's data; empty when there is none that can be used.
     func read() -> [UInt8] {
         guard let storage = try? ByteStorage.mapping(path: path, limit: 256 << 20) else { return [] }
-        let bytes = [UInt8](storage.bytes), start = header.count + 64
+        let bytes = withExtendedLifetime(storage) { [UInt8]($0.bytes) }, start = header.count + 64
         guard bytes.count > start, bytes.starts(with: header) else { return [] }
         let data = Array(bytes[start...])
         guard Array(bytes[header.count..<start]) == Self.digest(data) else { return [] }

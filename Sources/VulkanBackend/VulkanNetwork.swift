@@ -74,6 +74,8 @@ private final class WeightUpload {
         commands = try CommandList(target.context, buffers: 1)
     }
 
+    deinit { commands.drain() }
+
     func append(_ bytes: [UInt8]) throws(EnlargerError) {
         var start = 0
         while start < bytes.count {

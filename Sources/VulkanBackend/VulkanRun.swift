@@ -66,9 +66,11 @@ package final class VulkanRun {
         context.savePipelines()
     }
 
+    deinit { commands.drain() }
+
     /// The buffer that clears the arena, and for each band on its way: its tables to the device, then every node.
     private func record(_ recording: NodeRecording, _ parts: [Range<Int>]) throws(EnlargerError) {
-        try commands.record(0) { list in
+        try commands.record(0, isRepeated: true) { list in
             cv_barrier(list, 0)
             cv_fill(list, 0, arena.buffer, 0, UInt64(tableOffset), 0)
             cv_barrier(list, 0)

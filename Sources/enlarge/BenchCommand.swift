@@ -91,7 +91,7 @@ struct SeededRandom {
         state ^= state >> 12
         state ^= state << 25
         state ^= state >> 27
-        return Float(state &* 2_685_821_657_736_338_717 >> 40) / Float(1 << 24)
+        return Float((state &* 2_685_821_657_736_338_717) >> 40) / Float(1 << 24)
     }
 }
 

@@ -102,7 +102,8 @@ typedef struct cv_commands cv_commands;
 int cv_commands_create(cv_device *, int buffers, cv_commands **);
 /// - Precondition: nothing submitted is unfinished, or the device is lost.
 void cv_commands_destroy(cv_commands *);
-int cv_begin(cv_commands *, int buffer);
+/// - is_repeated: it may be submitted again before it has finished.
+int cv_begin(cv_commands *, int buffer, int is_repeated);
 int cv_end(cv_commands *, int buffer);
 void cv_dispatch(cv_commands *, int buffer, uint64_t pipeline, const void *push, uint32_t push_bytes, uint32_t x, uint32_t y, uint32_t z);
 void cv_copy(cv_commands *, int buffer, uint64_t from, uint64_t from_offset, uint64_t to, uint64_t to_offset, uint64_t bytes);
