@@ -69,6 +69,12 @@ static alignas(4) const unsigned char pixels_out_f32[] = {
 static alignas(4) const unsigned char pixels_out_f16[] = {
 #embed "spirv/pixels_out.f16.spv"
 };
+static alignas(4) const unsigned char convolution_matrix_16x32[] = {
+#embed "spirv/convolution_matrix.16x32.spv"
+};
+static alignas(4) const unsigned char convolution_matrix_8x8[] = {
+#embed "spirv/convolution_matrix.8x8.spv"
+};
 
 static const struct cv_shader shaders[] = {
     {"convolution.f32", convolution_f32, sizeof convolution_f32},
@@ -93,6 +99,8 @@ static const struct cv_shader shaders[] = {
     {"pixels_in.f16", pixels_in_f16, sizeof pixels_in_f16},
     {"pixels_out.f32", pixels_out_f32, sizeof pixels_out_f32},
     {"pixels_out.f16", pixels_out_f16, sizeof pixels_out_f16},
+    {"convolution_matrix.16x32", convolution_matrix_16x32, sizeof convolution_matrix_16x32},
+    {"convolution_matrix.8x8", convolution_matrix_8x8, sizeof convolution_matrix_8x8},
     {0},
 };
 

@@ -130,6 +130,19 @@ struct NodeRecording {
         arguments.p = [UInt32(conv.dilation), UInt32(conv.padLeft), UInt32(constants.paddedInputs), UInt32(constants.outputBlocks)]
         arguments.q = [constants.firstParameter, constants.secondParameter, 0, 0]
         arguments.f = [conv.residualScale ?? 1, network.factor(n), constants.zero, 0]
+        let inputIsPlanar = isPlanar(graph.nodes[n].inputs[0])
+        if let matrices = network.device.matrices, matrices.suits(conv, inputIsPlanar: inputIsPlanar) {
+            let key = PipelineKey(
+                shader: matrices.shader, constants: [constants.encoding.rawValue, code(conv.activation), conv.residualScale == nil ? 0 : 1],
+                subgroup: UInt32(matrices.lanes))
+            func parts(_ count: Int, _ each: Int) -> Int { (count + each - 1) / each }
+            return KernelCall(
+                pipeline: key, arguments: arguments,
+                groups: (
+                    parts(columns(n), MatrixKernel.columns), parts(tables.nodes[n].outputRows, MatrixKernel.rows),
+                    parts(outputs, MatrixKernel.outputs)
+                ))
+        }
         let key = PipelineKey(
             shader: "convolution.\(suffix)",
             constants: [

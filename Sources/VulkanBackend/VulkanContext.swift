@@ -13,6 +13,7 @@ package final class VulkanContext: @unchecked Sendable {  // the queue and the p
     let granule: Int
     private let pipelines = Mutex<[PipelineKey: UInt64]>([:])
     private let cache: PipelineCacheFile?
+    let triedMatrices = Mutex<TriedMatrices?>(nil)
 
     /// - Parameter cacheFolder: where compiled shaders are kept between processes; nil: nowhere.
     /// - Throws: `noDevice` for one that cannot be used, `allocationFailed`, `deviceLost`.

@@ -12,14 +12,18 @@ package struct VulkanDevice: DeviceCosts {
     }
     package let context: VulkanContext
     package let precision: Precision
+    /// How it multiplies matrices; nil: by plain kernels alone.
+    package let matrices: MatrixKernel?
 
+    /// - Parameter usesMatrices: where the device multiplies them as a whole, in fp16, and does it right.
     /// - Throws: `noDevice` when the device has no such precision.
-    package init(context: VulkanContext, precision: Precision) throws(EnlargerError) {
+    package init(context: VulkanContext, precision: Precision, usesMatrices: Bool = true) throws(EnlargerError) {
         guard precision == .fp32 || context.info.hasHalfPrecision else {
             throw EnlargerError(.noDevice, "\(context.info.name) has no 16-bit floats; fp32 is possible")
         }
         self.context = context
         self.precision = precision
+        matrices = precision == .fp16 && usesMatrices ? context.matrices() : nil
     }
 
     /// "vulkan:0"
@@ -86,7 +90,7 @@ package struct VulkanDevice: DeviceCosts {
     private var rate: Double {
         switch context.info.kind {
         case .software: 3e9
-        case .discrete: precision == .fp16 && context.info.multipliesMatrices ? 40e12 : 6e12
+        case .discrete: matrices != nil ? 40e12 : 6e12
         default: 1e12
         }
     }

@@ -107,6 +107,11 @@ package struct VulkanDeviceInfo: Sendable {
     package var uuid: [UInt8] { withUnsafeBytes(of: raw.device_uuid) { Array($0) } }
     package var hasHalfPrecision: Bool { raw.has_fp16 != 0 }
     package var multipliesMatrices: Bool { raw.has_matrices != 0 && raw.shape_count > 0 }
+    /// Sides of the square matrices that a subgroup multiplies.
+    package var matrixSides: [Int] {
+        let shapes = withUnsafeBytes(of: raw.shapes) { Array($0.bindMemory(to: cv_matrix_shape.self).prefix(Int(raw.shape_count))) }
+        return shapes.filter { $0.workgroup == 0 && $0.m == $0.n && $0.n == $0.k }.map { Int($0.m) }
+    }
     package var precisions: [String] { hasHalfPrecision ? ["fp16", "fp32"] : ["fp32"] }
 
     /// Why it cannot be used; nil where it can.
