@@ -17,6 +17,7 @@ let package = Package(
     name: "enlarger",
     products: [
         .library(name: "Enlarger", targets: ["Enlarger"]),
+        .library(name: "enlarger", type: .dynamic, targets: ["CInterface"]),
         .executable(name: "enlarge", targets: ["enlarge"]),
     ],
     targets: [
@@ -38,12 +39,24 @@ let package = Package(
                 "CSystem", "CCurl",
             ],
             swiftSettings: swift),
+        // libenlarger.so: only enlarger_* is visible, and Swift's runtime is inside.
+        .target(
+            name: "CInterface", dependencies: ["CEnlarger", "Enlarger", "Tensors"], exclude: ["libenlarger.map", "enlarger.pc.in"], swiftSettings: swift,
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-use-ld=lld", "-static-stdlib", "-l_FoundationCollections", "-l_FoundationCShims"]
+                        + ["--version-script=\(Context.packageDirectory)/Sources/CInterface/libenlarger.map", "-soname", "libenlarger.so.0", "-z", "defs", "--gc-sections"]
+                        .flatMap { ["-Xlinker", $0] })
+            ]),
+        .target(name: "CEnlarger"),
         .target(name: "HTTPServer", dependencies: ["Tensors", "CMicroHTTP"], swiftSettings: swift),
         .target(name: "Jobs", dependencies: ["Tensors", "CSQLite"], swiftSettings: swift),
+        .target(name: "BlobStore", dependencies: ["Tensors", "CCurl"], swiftSettings: swift),
+        .target(name: "NATSQueue", dependencies: ["Jobs", "Tensors", "CLibNats"], swiftSettings: swift),
         .target(
             name: "EnlargeService",
             dependencies: [
-                "Enlarger", "HTTPServer", "Jobs", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "PictureIO", "CSystem",
+                "Enlarger", "HTTPServer", "Jobs", "NATSQueue", "BlobStore", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "PictureIO", "CSystem",
                 "CWebPage",
             ],
             swiftSettings: swift),
@@ -62,6 +75,7 @@ let package = Package(
         .target(name: "CMicroHTTP", dependencies: ["CLibMicroHTTPD"], cSettings: c),
         .systemLibrary(name: "CLibMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CLibNats", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
         .target(name: "CWebPage", exclude: ["page", "openapi.json"], cSettings: c + [.unsafeFlags(["-Wno-c23-extensions"])]),
 
         .target(name: "TestSupport", dependencies: ["Tensors", "NetworkGraph"], path: "Tests/TestSupport", swiftSettings: swift),
@@ -81,7 +95,8 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(name: "PictureIOTests", dependencies: ["PictureIO", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Tensors", "TestSupport"], swiftSettings: swift),
-        .testTarget(name: "JobsTests", dependencies: ["Jobs", "Tensors", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "BlobStoreTests", dependencies: ["BlobStore", "Tensors", "TestSupport"], swiftSettings: swift),
+        .testTarget(name: "JobsTests", dependencies: ["Jobs", "NATSQueue", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "EnlargeServiceTests",
             dependencies: ["EnlargeService", "Enlarger", "HTTPServer", "Jobs", "PictureIO", "CVips", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],
@@ -97,3 +112,11 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11
 )
+
+// The fuzz target has no main of its own; scripts/fuzz builds it with libFuzzer, and nothing else does.
+if Context.environment["ENLARGER_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz-models", dependencies: ["Enlarger", "ModelFormats", "NetworkGraph", "StreamPlanner", "Tensors", "TestSupport"],
+            path: "Tests/fuzz", exclude: ["make_seeds.py", "README.md", "corpus", "dictionaries"], swiftSettings: swift))
+}

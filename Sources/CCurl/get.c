@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "start.h"
+
 typedef struct {
     const ECRequest *request;
     ECResponse *response;
@@ -22,10 +24,11 @@ static size_t take(char *bytes, size_t size, size_t count, void *context) {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void start(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+void ec_start(void) { pthread_once(&once, start); }
 
 int ec_get(const ECRequest *request, ECResponse *response) {
     memset(response, 0, sizeof *response);
-    pthread_once(&once, start);
+    ec_start();
     CURL *handle = curl_easy_init();
     if (!handle) {
         snprintf(response->message, sizeof response->message, "libcurl does not start");

@@ -81,3 +81,20 @@ void ek_depth_to_space(ek_map in, ek_map out, int s, int order, int rows, int co
             zero_padding(&out, row * s + dy, first, first + (col1 - col0) * s);
         }
 }
+
+EK_CLONES void ek_sum_channels(ek_map in, int c0, int c1, int rows, int col0, int col1, double *sums) {
+    for (int row = 0; row < rows; row++) {
+        double sum[16] = {0};
+        if (in.planar) {
+            for (int c = c0; c < c1; c++) {
+                const float *p = at(&in, row, c, 0);
+                for (int x = col0; x < col1; x++) sum[c - c0] += p[x];
+            }
+        } else {
+            const float *p = at(&in, row, c0, 0);
+            for (int x = col0; x < col1; x++)
+                for (int i = 0; i < 16; i++) sum[i] += p[x * 16 + i];
+        }
+        for (int c = c0; c < c1; c++) sums[c] += sum[c - c0];
+    }
+}

@@ -76,12 +76,38 @@ EK_INLINE void resize_row(const ek_resize *p, const int lanes, int channel, int 
     }
 }
 
+/// Bilinear: along two rows, then between them, each time fma(f, b - a, a). So does Intel's IPP, which OpenCV resizes with
+/// on x86: halves of a level round the same way there and here.
+EK_INLINE void lerp_row(const ek_resize *p, const int lanes, int channel, int row) {
+    const struct taps y = taps_at(p, p->out_row0 + row);
+    const int step = column_step(&p->out), in_step = column_step(&p->in), shift = p->in_pad - p->in_x0, last = p->width - 1;
+    // A neighbour without weight need not exist.
+    const int below = y.weight[2] != 0 ? y.base + 1 : y.base, above = y.weight[1] != 0 ? y.base : below;
+    const float *top = at(&p->in, above - p->in_row0, channel, shift), *bottom = at(&p->in, below - p->in_row0, channel, shift);
+    const float down = y.weight[2];
+    for (int phase = 0; phase < p->s && p->x0 + phase < p->x1; phase++) {
+        const struct taps t = taps_at(p, p->x0 + phase);
+        const float right = t.weight[2];
+        float *out = at(&p->out, row, channel, p->x0 + phase - p->out_x0 + p->out_pad);
+        for (int x = p->x0 + phase, base = t.base; x < p->x1; x += p->s, base += p->divisor, out += p->s * step) {
+            const int a = (base < 0 ? 0 : base > last ? last : base) * in_step, b = (base + 1 > last ? last : base + 1) * in_step;
+            for (int l = 0; l < lanes; l++) {
+                const float u = __builtin_fmaf(right, top[b + l] - top[a + l], top[a + l]);
+                const float v = __builtin_fmaf(right, bottom[b + l] - bottom[a + l], bottom[a + l]);
+                out[l] = __builtin_fmaf(down, v - u, u);
+            }
+        }
+    }
+}
+
 EK_CLONES void ek_resize_run(const ek_resize *p, int row0, int row1) {
     const int blocked = !p->in.planar && !p->out.planar;
     for (int row = row0; row < row1; row++) {
         if (!p->out.rows[row]) continue;
         for (int c = 0; c < p->out.channels; c += blocked ? 16 : 1) {
-            if (blocked) resize_row(p, 16, c, row);
+            if (p->method == 1 && blocked) lerp_row(p, 16, c, row);
+            else if (p->method == 1) lerp_row(p, 1, c, row);
+            else if (blocked) resize_row(p, 16, c, row);
             else resize_row(p, 1, c, row);
         }
         if (!blocked) zero_padding(&p->out, row, p->x0 - p->out_x0 + p->out_pad, p->x1 - p->out_x0 + p->out_pad);

@@ -30,11 +30,11 @@ struct NodeCall {
         case .convolution(let conv):
             if CPUDevice.isTiled(conv) { winograd(conv, packed) } else { direct(conv, packed) }
         case .transposedConvolution(let conv): transposed(conv, packed)
-        case .activation(let activation): unary(activation, packed)
-        case .affine: unary(EK_AFFINE, packed)
-        case .add: binary(EK_ADD)
-        case .subtract: binary(EK_SUB)
-        case .multiply: binary(EK_MUL)
+        case .activation(let activation): unary(activation.kernel, packed.second, packed.third)
+        case .affine: unary(EK_AFFINE, packed.second, packed.third)
+        case .add, .subtract, .multiply:
+            if let constant = inputs.firstIndex(where: { graph.isConstant[$0] }) { join(constant) } else { binary() }
+        case .globalMean: sumUp()
         case .concatenate: concatenate()
         case .slice(let range): slice(range)
         case .depthToSpace(let s, let order): depthToSpace(s, order)
@@ -132,19 +132,10 @@ struct NodeCall {
 
     // MARK: Elementwise
 
-    private func unary(_ activation: Activation, _ packed: PackedNode) {
-        switch activation {
-        case .relu, .prelu: unary(EK_PRELU, packed)
-        case .tanh: unary(EK_TANH, packed)
-        case .sigmoid: unary(EK_SIGMOID, packed)
-        case .absolute: unary(EK_ABS, packed)
-        case .clip: unary(EK_CLIP, packed)
-        }
-    }
-
-    private func unary(_ kind: ek_unary, _ packed: PackedNode) {
-        let inRows = inputPointers(0, rows), outRows = outputPointers()
-        let call = Shared((map(inputs[0], inRows.pointer), map(node, outRows.pointer), packed.second, packed.third, col0, col1))
+    /// - Parameters a, b: what the kernel takes for each channel.
+    private func unary(_ kind: ek_unary, _ a: UnsafePointer<Float>?, _ b: UnsafePointer<Float>?, of index: Int = 0) {
+        let inRows = inputPointers(index, rows), outRows = outputPointers()
+        let call = Shared((map(inputs[index], inRows.pointer), map(node, outRows.pointer), a, b, col0, col1))
         eachRow(rows.count) { first, end in
             let (from, to, a, b, col0, col1) = call.value
             ek_unary_run(kind, a, b, from.advanced(first), to.advanced(first), end - first, col0, col1)
@@ -152,7 +143,13 @@ struct NodeCall {
         withExtendedLifetime((inRows, outRows)) {}
     }
 
-    private func binary(_ kind: ek_binary) {
+    private func binary() {
+        let kind =
+            switch graph.nodes[node].operation {
+            case .subtract: EK_SUB
+            case .multiply: EK_MUL
+            default: EK_ADD
+            }
         let left = inputPointers(0, rows), right = inputPointers(1, rows), outRows = outputPointers()
         let call = Shared((map(inputs[0], left.pointer), map(inputs[1], right.pointer), map(node, outRows.pointer), col0, col1))
         eachRow(rows.count) { first, end in
@@ -160,6 +157,29 @@ struct NodeCall {
             ek_binary_run(kind, x.advanced(first), y.advanced(first), to.advanced(first), end - first, col0, col1)
         }
         withExtendedLifetime((left, right, outRows)) {}
+    }
+
+    // MARK: Means over the picture
+
+    /// Adds, subtracts or multiplies a map and a value that is the same at every pixel.
+    private func join(_ constant: Int) {
+        let factors = run.constants.factors(
+            graph.nodes[node].operation, constant: inputs[constant], isFirst: constant == 0, channels: graph.channels[node])
+        factors.scale.withUnsafeBufferPointer { scale in
+            factors.offset.withUnsafeBufferPointer { offset in unary(EK_AFFINE, scale.baseAddress, offset.baseAddress, of: 1 - constant) }
+        }
+    }
+
+    /// Row by row, in each row from left to right: the sums do not depend on bands or threads.
+    private func sumUp() {
+        let inRows = inputPointers(0, rows)
+        let call = Shared((map(inputs[0], inRows.pointer), run.constants.sums(node), col0, col1))
+        let count = Int32(rows.count), channels = graph.channels[node]
+        run.pool.run(tasks: (channels + 15) / 16) { task, _ in
+            let (from, sums, col0, col1) = call.value
+            ek_sum_channels(from, Int32(16 * task), Int32(min(16 * task + 16, channels)), count, col0, col1, sums)
+        }
+        withExtendedLifetime(inRows) {}
     }
 
     private func concatenate() {

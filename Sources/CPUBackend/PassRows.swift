@@ -9,10 +9,11 @@ struct PassRows {
     let pool: ThreadPool
     let scratch: UnsafeMutableRawPointer
     let zeroRow: UnsafeMutablePointer<Float>
+    let constants: Constants
     /// Start of each row class.
     private let classBase: [UnsafeMutableRawPointer]
 
-    /// - Parameter base: of the run's arena: scratch, the row of zeros, then the rows of each class.
+    /// - Parameter base: of the run's arena: scratch, constants, the row of zeros, then the rows of each class.
     init(network: CPUNetwork, plan: Plan, pass: Plan.Pass, base: UnsafeMutableRawPointer, pool: ThreadPool) {
         self.network = network
         self.plan = plan
@@ -20,7 +21,8 @@ struct PassRows {
         self.pool = pool
         // Scratch first: its kernels want cache-line alignment, which every part keeps.
         scratch = base
-        var next = base + plan.scratchBytes
+        constants = Constants(network: network, plan: plan, base: base + plan.scratchBytes)
+        var next = base + plan.scratchBytes + plan.constantBytes
         zeroRow = next.assumingMemoryBound(to: Float.self)
         next += pass.rowClasses.map(\.rowBytes).max()!
         var bases: [UnsafeMutableRawPointer] = []
@@ -28,7 +30,7 @@ struct PassRows {
             bases.append(next)
             next += rowClass.rowBytes * rowClass.capacity
         }
-        precondition(next <= base + plan.scratchBytes + pass.activationBytes, "the plan's rows pass its bytes")
+        precondition(next <= base + plan.scratchBytes + plan.constantBytes + pass.activationBytes, "the plan's rows pass its bytes")
         classBase = bases
     }
 

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 
+#include <dlfcn.h>
 #include <malloc.h>
 #include <sched.h>
 #include <unistd.h>
@@ -22,4 +23,10 @@ void es_limit_heaps(int heaps, int block)
 void es_trim_heaps(void)
 {
     malloc_trim(0);
+}
+
+const char *es_code_file(void)
+{
+    Dl_info info;
+    return dladdr((const void *)&es_code_file, &info) ? info.dli_fname : NULL;
 }

@@ -29,15 +29,17 @@ public struct ServiceConfiguration: Sendable {
     public var keyFile: String?
     public var corsOrigin: String?
     public var graceSeconds = 30
+    /// The queue and the store that several machines share; nil: the data folder alone.
+    var remote: RemoteSettings?
 
     /// Flags with what they take, in the order of the documentation.
     public static let flags = [
-        "--listen", "--data", "--memory", "--threads", "--models", "--model", "--queue", "--max-jobs", "--keep",
+        "--listen", "--data", "--memory", "--threads", "--models", "--model", "--max-waiting", "--max-jobs", "--keep",
         "--max-disk", "--max-pixels",
         "--max-output-pixels", "--max-body", "--formats", "--request-timeout", "--header-timeout", "--idle-timeout",
         "--max-connections",
         "--max-connections-per-client", "--tokens", "--tls-certificate", "--tls-key", "--cors-origin", "--grace",
-    ]
+    ] + RemoteSettings.flags
 
     /// The variable that stands for a flag: `--max-pixels` is `ENLARGE_MAX_PIXELS`.
     public static func variable(of flag: String) -> String {
@@ -89,7 +91,8 @@ public struct ServiceConfiguration: Sendable {
         }
         modelFolders = value("--models")?.split(separator: ":").map(String.init) ?? []
         defaultModel = value("--model") ?? defaultModel
-        try integer("--queue", 0...1_000_000, &queueLimit)
+        try integer("--max-waiting", 0...1_000_000, &queueLimit)
+        remote = try RemoteSettings(value)
         try integer("--max-jobs", 1...100_000_000, &jobLimit)
         try seconds("--keep", &keepSeconds)
         try bytes("--max-disk", &diskLimit)

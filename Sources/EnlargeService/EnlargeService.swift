@@ -3,6 +3,7 @@ import Enlarger
 import Glibc
 import HTTPServer
 import Jobs
+import NATSQueue
 import PictureIO
 import StreamPlanner
 import Synchronization
@@ -14,10 +15,14 @@ package final class EnlargeService: Sendable {
     let version: String
     let engine: UpscaleEngine
     let queue: any JobQueue
+    let pictures: any JobPictures
     let files: JobFiles
     let disk: DiskAccount
     let hub = JobHub()
-    let worker: JobWorker
+    /// nil where other machines do the work.
+    let worker: JobWorker?
+    /// nil with them.
+    let registry: WorkerRegistry?
     let tokens: Tokens?
     let counters = Counters()
     let log: ServiceLog
@@ -46,17 +51,32 @@ package final class EnlargeService: Sendable {
         settings.defaultModel = configuration.defaultModel
         let store = ModelStore(library: ModelLibrary(extraFolders: configuration.modelFolders))
         let folder = try DataFolder(path: configuration.dataFolder)
-        var policy = JobQueuePolicy()
+        var policy = configuration.remote?.policy ?? JobQueuePolicy()
         policy.maximumUnfinished = configuration.jobLimit
         policy.keep = .seconds(configuration.keepSeconds)
-        let queue = try SQLiteJobQueue(folder: folder, policy: policy)
-        self.queue = queue
         files = JobFiles(folder: folder)
         disk = DiskAccount(limit: configuration.diskLimit, folder: configuration.dataFolder)
-        disk.add(try files.sweep { id throws(EnlargerError) in try queue.state(of: id) })
         engine = UpscaleEngine(settings: settings, store: store)
-        worker = JobWorker(
-            engine: engine, queue: queue, files: files, disk: disk, hub: hub, counters: counters, log: log)
+        if let remote = configuration.remote {
+            let queue = try remote.openQueue(
+                name: "enlarge serve", policy: policy, capacity: nil, log: log, patience: .seconds(60))
+            self.queue = queue
+            pictures = StorePictures(store: try remote.openStore())
+            worker = nil
+            registry = try WorkerRegistry(queue.connection)
+            disk.add(try files.sweep { _ in nil })
+            queue.observe { [hub] job in hub.publish(job) }
+        } else {
+            let queue = try SQLiteJobQueue(folder: folder, policy: policy)
+            self.queue = queue
+            disk.add(try files.sweep { id throws(EnlargerError) in try queue.state(of: id) })
+            let pictures = FolderPictures(files: files, disk: disk)
+            self.pictures = pictures
+            registry = nil
+            worker = JobWorker(
+                name: "local", runner: EngineRunner(engine: engine), queue: queue, pictures: pictures, hub: hub,
+                counters: counters, log: log)
+        }
         threads = WorkThreads(count: max(4, settings.threads))
     }
 
@@ -81,7 +101,7 @@ package final class EnlargeService: Sendable {
             log(.warning, "http", [("message", .string($0))])
         }
         self.server.withLock { $0 = server }
-        worker.start()
+        worker?.start()
         keepUp()
         log(
             .info, "started",
@@ -103,7 +123,7 @@ package final class EnlargeService: Sendable {
         let end = monotonicSeconds() + grace
         // Those who follow a job would keep the server from ending.
         for stream in hub.streams { stream.end() }
-        worker.stop(seconds: grace)
+        worker?.stop(seconds: grace)
         server.withLock { $0 }?.stop(grace: max(0, end - monotonicSeconds()))
         engine.drain(seconds: 0)
         upkeep.change { $0 = true }
@@ -116,7 +136,7 @@ package final class EnlargeService: Sendable {
     private func keepUp() {
         threads.run { [self] in
             while upkeep.wait(until: monotonicSeconds() + 15, { $0 ? true : nil }) == nil {
-                for id in (try? queue.expire()) ?? [] { disk.release(files.remove(files.result(id))) }
+                for id in (try? queue.expire()) ?? [] { pictures.removeAll(of: id) }
                 for stream in hub.streams { stream.beat() }
             }
         }

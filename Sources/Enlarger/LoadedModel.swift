@@ -16,11 +16,15 @@ package struct PictureProcessing: Sendable {
     package var chroma: ResizeMethod
     /// The network's mean over eight orientations.
     package var isAugmented: Bool
+    /// In tiles of their own; not together with `isAugmented`.
+    package var tiling: Tiling?
 
-    package init(device: ComputeDevice, chroma: ResizeMethod = .bicubic, isAugmented: Bool = false) {
+    package init(device: ComputeDevice, chroma: ResizeMethod = .bicubic, isAugmented: Bool = false, tiling: Tiling? = nil) {
+        precondition(tiling == nil || !isAugmented)
         self.device = device
         self.chroma = chroma
         self.isAugmented = isAugmented
+        self.tiling = tiling
     }
 }
 
@@ -34,6 +38,7 @@ package final class LoadedModel: Sendable {
     /// In the order in which results are delivered.
     package let scales: [Int]
     package var scale: Int { scales.max()! }
+    private var margin: Int { model.processing.margin }
     /// The network up to the outputs of `scales`.
     private let network: NetworkGraph
     private let graphs = Mutex<[GraphKey: PictureGraph]>([:])
@@ -80,54 +85,109 @@ package final class LoadedModel: Sendable {
     package func planner(width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing) throws(EnlargerError) -> Planner {
         let graph = try graph(kind, chroma: how.chroma)
         let pixel = kind.channels * bits / 8
-        let fill = TransparentFill.bytes(width: width, kind: kind, bits: bits)
-        let augmented = how.isAugmented ? AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits) + fill : 0
-        if how.device.isGPU {
-            var picture = VulkanDevice.planeBytes(graph.graph)
-            picture.fixed = augmented
-            if !how.isAugmented {
-                let row = DevicePictureRun.rowBytes(width: width, scale: scale, bytesPerPixel: pixel)
-                picture = VulkanDevice.pictureBytes(bytesPerPixel: pixel, fixed: fill + row)
-            }
-            return Planner(graph: graph.graph, costs: how.device.costs, picture: picture)
+        let (width, height) = (width + 2 * margin, height + 2 * margin)
+        let fill = TransparentFill.bytes(width: width, kind: kind, bits: bits) + ExtendedPicture.bytes(width: width, margin: margin, pixelBytes: pixel)
+        // Of what runs on planes: the picture waits outside of the network.
+        let outside =
+            how.tiling != nil ? TiledRun.bufferBytes(width: width, graph: graph, bits: bits) + fill
+            : how.isAugmented ? AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits) + fill : nil
+        var picture: PictureBytes
+        if let outside {
+            picture = how.device.planeBytes(graph.graph)
+            picture.fixed += outside
+        } else if how.device.isGPU {
+            let row = DevicePictureRun.rowBytes(width: width, scale: scale, bytesPerPixel: pixel)
+            picture = VulkanDevice.pictureBytes(bytesPerPixel: pixel, fixed: fill + row)
+        } else {
+            picture = PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width) + fill)
         }
-        let picture =
-            how.isAugmented
-            ? PictureBytes(input: 0, output: 0, fixed: augmented)
-            : PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width) + fill)
-        return Planner(graph: graph.graph, costs: how.device.costs, picture: picture)
+        return Planner(graph: graph.graph, costs: how.device.costs, picture: picture, margin: how.tiling == nil ? margin : 0)
+    }
+
+    /// - Throws: `usage` where ranges of a picture's rows cannot be run on their own.
+    package func checkRows(augmented: Bool) throws(EnlargerError) {
+        try checkRows(network, isApproximate: augmented)
+    }
+
+    /// What cannot be made of a range of a picture's rows alone.
+    private func checkRows(_ graph: NetworkGraph, isApproximate: Bool) throws(EnlargerError) {
+        guard graph.neededCuts.isEmpty else {
+            throw EnlargerError(.usage, "\(name) takes means over the whole picture, which cannot be cut into parts")
+        }
+        guard !isApproximate else {
+            throw EnlargerError(.usage, "with test-time augmentation, or in tiles, a picture cannot be cut into parts")
+        }
+        guard margin == 0 else {
+            throw EnlargerError(.usage, "\(name) cuts off edges, and the picture is extended for it; it cannot be cut into parts")
+        }
     }
 
     /// The plan for a picture of at most `budget` bytes, weights included; with test-time augmentation a second one, for
-    /// the picture transposed, which runs after the first.
+    /// the picture transposed, which runs after the first. In tiles it is the plan of one tile.
+    /// - Parameter isForRows: to run ranges of the picture's rows on their own: one pass.
+    /// - Throws: `doesNotFit`; `usage` for what cannot be run so.
     package func plans(
-        width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing, budget: Int?
+        width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing, budget: Int?, isForRows: Bool = false
     ) throws(EnlargerError) -> [Plan] {
         let planner = try planner(width: width, height: height, kind: kind, bits: bits, how: how)
         let budget = how.device.budget(budget)
-        var plans = [try planner.plan(width: width, height: height, budget: budget)]
+        if isForRows {
+            guard !how.device.isGPU else { throw EnlargerError(.usage, "parts of a picture are made on the processor") }
+            try checkRows(planner.graph, isApproximate: how.isAugmented || how.tiling != nil)
+            return [try planner.planInOnePass(width: width, height: height, budget: budget)]
+        }
+        // Of tiles, those of the extended picture; of whole pictures, the planner extends them itself.
+        let extra = how.tiling == nil ? 0 : 2 * margin, (width, height) = (width + extra, height + extra)
+        let tile = how.tiling?.size ?? max(width, height)
+        var plans = [try planner.plan(width: min(width, tile), height: min(height, tile), budget: budget)]
         if how.isAugmented { plans.append(try planner.plan(width: height, height: width, budget: budget)) }
         return plans
     }
 
     /// The one path that every picture takes: rows from the source, through the network, to the sink of each scale.
     /// - Parameters:
+    ///   - width, height: of the picture.
+    ///   - rows: those whose enlargement goes to the sinks, with plans for it; nil: all. The source is asked for some around them too.
     ///   - plans: of this model, for `how.device.threads` threads; `pool` has as many.
     ///   - weights: from `packWeights()`.
     ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
     package func execute(
-        _ plans: [Plan], weights: LoadedWeights, pool: @autoclosure () -> ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
+        _ plans: [Plan], width: Int, height: Int, rows: Range<Int>? = nil, weights: LoadedWeights, pool: @autoclosure () -> ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
+        source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
+    ) throws {
+        if rows != nil { try checkRows(network, isApproximate: how.isAugmented || how.tiling != nil) }
+        guard margin == 0 else {
+            let extended = try ExtendedPicture(
+                width: width, height: height, margin: margin, pixelBytes: kind.channels * bits / 8, source: source)
+            return try executeAsGiven(
+                plans, width: width + 2 * margin, height: height + 2 * margin, rows: nil, weights: weights, pool: pool(), kind: kind, bits: bits, how: how,
+                source: extended.read, sinks: zip(scales, sinks).map { extended.sink(scale: $0, to: $1) }, progress: progress)
+        }
+        try executeAsGiven(
+            plans, width: width, height: height, rows: rows, weights: weights, pool: pool(), kind: kind, bits: bits, how: how, source: source,
+            sinks: sinks, progress: progress)
+    }
+
+    /// The same without extending the picture.
+    private func executeAsGiven(
+        _ plans: [Plan], width: Int, height: Int, rows: Range<Int>?, weights: LoadedWeights, pool: @autoclosure () -> ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
         source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
     ) throws {
         let graph = try graph(kind, chroma: how.chroma)
         let network = weights.inside(graph.graph, device: how.device)
         let roundsPlanes = how.chroma == .bilinear && bits == 8
-        if how.isAugmented {
-            let (width, height) = (plans[0].width, plans[0].height)
+        if how.isAugmented || how.tiling != nil {
             let memory = try Arena(byteCount: TransparentFill.bytes(width: width, kind: kind, bits: bits))
             defer { withExtendedLifetime(memory) {} }
             let source =
                 kind.hasAlpha ? TransparentFill(width: width, height: height, kind: kind, bits: bits, memory: memory.base, upstream: source).read : source
+            if let tiling = how.tiling {
+                try TiledRun(
+                    graph: graph, run: network.run(plans[0], pool: pool()), width: width, height: height, tiling: tiling,
+                    bits: bits, roundsPlanes: roundsPlanes, source: source, sink: sinks[0]
+                ).execute(progress: progress)
+                return
+            }
             try AugmentedRun(
                 graph: graph, makeRun: { [pool = pool()] plan throws(EnlargerError) in try network.run(plan, pool: pool) }, upright: plans[0], transposed: plans[1], bits: bits, roundsPlanes: roundsPlanes,
                 source: source, sink: sinks[0]
@@ -139,10 +199,11 @@ package final class LoadedModel: Sendable {
             let pool = pool()
             precondition(plans.allSatisfy { $0.threads == pool.threads }, "the plan is for another number of threads")
             try PictureRun(
-                graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), bits: bits, roundsPlanes: roundsPlanes, source: source,
+                graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), rows: rows, bits: bits, roundsPlanes: roundsPlanes, source: source,
                 sinks: sinks
             ).execute(progress: progress)
         case .vulkan(let network):
+            precondition(rows == nil, "parts are made on the processor")
             try DevicePictureRun(
                 graph: graph, network: network, plan: plans[0], bits: bits, roundsPlanes: roundsPlanes, source: source, sinks: sinks
             ).execute(progress: progress)

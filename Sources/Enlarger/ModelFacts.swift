@@ -63,6 +63,7 @@ extension Operation {
         case .slice: "slice"
         case .depthToSpace: "depth_to_space"
         case .border: "border"
+        case .globalMean: "global_mean"
         case .resize, .resample: "resize"
         }
     }

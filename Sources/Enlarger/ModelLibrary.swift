@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 package import Tensors
 
@@ -11,9 +12,10 @@ package struct ModelLibrary: Sendable {
         var folders = extraFolders
         folders += environment("ENLARGE_MODELS")?.split(separator: ":").map(String.init) ?? []
         folders.append(ModelLibrary.userFolder(environment: environment))
-        if let program = ModelLibrary.programFolder {
-            // Beside the program, below its prefix, and in the checkout that it was built in.
-            folders += [program + "/models", program + "/../share/enlarger/models", program + "/../../../models"]
+        // Beside the program or the library, below its prefix, and in the checkout that it was built in.
+        for home in [ModelLibrary.programFolder, ModelLibrary.libraryFolder] {
+            guard let home, !folders.contains(home + "/models") else { continue }
+            folders += ["models", "../share/enlarger/models", "../../share/enlarger/models", "../../../models"].map { "\(home)/\($0)" }
         }
         self.folders = folders
     }
@@ -29,6 +31,14 @@ package struct ModelLibrary: Sendable {
         guard length > 0 else { return nil }
         let program = String(decoding: path[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return program.lastIndex(of: "/").map { String(program[..<$0]) }
+    }
+
+    /// Of the file that this code is in: libenlarger.so, or the program once more.
+    private static var libraryFolder: String? {
+        guard let name = es_code_file(), let path = realpath(name, nil) else { return nil }
+        defer { free(path) }
+        let file = String(cString: path)
+        return file.lastIndex(of: "/").map { String(file[..<$0]) }
     }
 
     /// The file that `name` means: a path, a name (`lite-x3`, `EDSR_x3`), or a name without its scale (`lite`).

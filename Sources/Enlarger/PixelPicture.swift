@@ -97,7 +97,7 @@ extension Upscaler {
         var result: [UInt8] = []
         result.reserveCapacity(rowBytes * scale * picture.height * scale)
         try execute(
-            plans, kind: picture.kind, bits: 8,
+            plans, width: picture.width, height: picture.height, kind: picture.kind, bits: 8,
             source: { target, row, count in target.copyBytes(from: picture.pixels[row * rowBytes..<(row + count) * rowBytes]) },
             sinks: [{ rows, _ in result += rows }], progress: nil)
         return PixelPicture(width: picture.width * scale, height: picture.height * scale, kind: picture.kind, pixels: result)

@@ -8,7 +8,8 @@ import StreamPlanner
 struct PixelRows {
     let graph: PictureGraph
     let bits: Int
-    /// Luma and chroma are rounded to whole levels at both ends, as OpenCV's 8-bit planes are; otherwise they keep fractions.
+    /// Luma and chroma are rounded to whole levels at both ends, as OpenCV's 8-bit planes are, and its chroma of 0...1 is
+    /// resized; otherwise they keep fractions.
     let roundsPlanes: Bool
     /// Red, green, blue (or Y, Cr, Cb) of one row on the way.
     private let temporary: UnsafeMutablePointer<Float>
@@ -58,13 +59,29 @@ struct PixelRows {
     }
 
     /// OpenCV's COLOR_BGR2YCrCb of 8-bit pixels: 14-bit weights, rounded. Exact in float32, everything being below 2^24.
+    /// Chroma becomes 0...1 by the factor that convertTo takes, so that it rounds alike when it is resized.
     private func decodeAsOpenCV(_ view: RowView) {
         let (r, g, b) = (plane(0), plane(1), plane(2)), (y, cr, cb) = (view.plane(0), view.plane(1), view.plane(2))
         for x in 0..<view.count {
             let luma = ((4899 * r[x] + 9617 * g[x] + 1868 * b[x] + 8192) / 16384).rounded(.down)
             y[x] = luma
-            cr[x] = min(max(((11682 * (r[x] - luma) + 8192) / 16384).rounded(.down) + 128, 0), 255)
-            cb[x] = min(max(((9241 * (b[x] - luma) + 8192) / 16384).rounded(.down) + 128, 0), 255)
+            cr[x] = min(max(((11682 * (r[x] - luma) + 8192) / 16384).rounded(.down) + 128, 0), 255) * PixelRows.toUnit
+            cb[x] = min(max(((9241 * (b[x] - luma) + 8192) / 16384).rounded(.down) + 128, 0), 255) * PixelRows.toUnit
+        }
+    }
+    private static let toUnit = Float(1.0 / 255)
+
+    /// Rounds Y of 0...255 and Cr and Cb of 0...1 to 8 bits, halves to even, and turns them into red, green and blue, as
+    /// OpenCV's COLOR_YCrCb2BGR does: 14-bit weights, rounded.
+    private func encodeAsOpenCV(_ y: UnsafePointer<Float>, _ view: RowView) {
+        let (r, g, b) = (plane(0), plane(1), plane(2)), (cr, cb) = (view.plane(1), view.plane(2))
+        func descaled(_ x: Float) -> Float { ((x + 8192) / 16384).rounded(.down) }
+        for x in 0..<view.count {
+            let luma = y[x].rounded(.toNearestOrEven)
+            let v = (cr[x] * 255).rounded(.toNearestOrEven) - 128, u = (cb[x] * 255).rounded(.toNearestOrEven) - 128
+            r[x] = luma + descaled(22987 * v)
+            g[x] = luma + descaled(-11698 * v - 5636 * u)
+            b[x] = luma + descaled(29049 * u)
         }
     }
 
@@ -101,11 +118,10 @@ struct PixelRows {
             let y = plane(3), source = view.plane(0), mean = processing.mean(0)
             for x in 0..<view.count { y[x] = min(max(source[x] * inverse + mean, 0), 255) }
             if roundsPlanes {
-                for plane in [y, view.plane(1), view.plane(2)] {
-                    for x in 0..<view.count { plane[x] = (plane[x] + 0.5).rounded(.down) }
-                }
+                encodeAsOpenCV(y, view)
+            } else {
+                ek_ycc_to_rgb(y, view.plane(1), view.plane(2), plane(0), plane(1), plane(2), width)
             }
-            ek_ycc_to_rgb(y, view.plane(1), view.plane(2), plane(0), plane(1), plane(2), width)
             for x in 0..<view.count where !source[x].isFinite { bad = 1 }
             for c in 0..<3 { write(plane(c), mean: 0, inverse: 1, channel: c) }
         }

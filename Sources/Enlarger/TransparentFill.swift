@@ -22,7 +22,9 @@ final class TransparentFill {
     private let rows: UnsafeMutableRawPointer
     /// How many visible pixels each column of the window has.
     private let visible: UnsafeMutablePointer<UInt8>
-    private var loaded = 0
+    /// The first row that is loaded, and the next one to be.
+    private let first: Int
+    private var loaded: Int
 
     /// Bytes of `memory`: 0 for pictures without alpha.
     static func bytes(width: Int, kind: PictureKind, bits: Int) -> Int {
@@ -30,8 +32,15 @@ final class TransparentFill {
         return (width * (window * kind.channels * bits / 8 + 1) + 63) / 64 * 64
     }
 
-    /// - Parameter memory: `bytes(width:kind:bits:)` bytes that outlive this object.
-    init(width: Int, height: Int, kind: PictureKind, bits: Int, memory: UnsafeMutableRawPointer, upstream: @escaping PictureRun.Source) {
+    /// - Parameters:
+    ///   - start: the first row that `read` will be asked for.
+    ///   - memory: `bytes(width:kind:bits:)` bytes that outlive this object.
+    init(
+        width: Int, height: Int, startingAt start: Int = 0, kind: PictureKind, bits: Int, memory: UnsafeMutableRawPointer,
+        upstream: @escaping PictureRun.Source
+    ) {
+        first = max(0, start - TransparentFill.radius)
+        loaded = first
         self.upstream = upstream
         self.width = width
         self.height = height
@@ -57,7 +66,7 @@ final class TransparentFill {
 
     private func load() throws {
         let line = place(loaded)
-        if loaded >= TransparentFill.window { count(line, by: 0 &- 1) }
+        if loaded - first >= TransparentFill.window { count(line, by: 0 &- 1) }
         try upstream(UnsafeMutableRawBufferPointer(start: line, count: rowBytes), loaded, 1)
         count(line, by: 1)
         loaded += 1

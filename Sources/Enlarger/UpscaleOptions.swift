@@ -4,7 +4,23 @@ package import ModelFormats
 public struct UpscaleOptions: Sendable, Equatable {
     /// Device to run on. `auto` is the best GPU that is hardware, else the CPU; a Vulkan device is the N-th, or with nil the
     /// best hardware.
-    public enum Device: Sendable, Equatable { case auto, cpu, vulkan(index: Int?) }
+    public enum Device: Sendable, Equatable {
+        case auto, cpu, vulkan(index: Int?)
+
+        /// "auto", "cpu", "vulkan" or "vulkan:N"; nil for anything else.
+        public init?(_ text: String) {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            switch parts[0] {
+            case "auto" where parts.count == 1: self = .auto
+            case "cpu" where parts.count == 1: self = .cpu
+            case "vulkan" where parts.count == 1: self = .vulkan(index: nil)
+            case "vulkan" where parts.count == 2:
+                guard let index = Int(parts[1]), index >= 0 else { return nil }
+                self = .vulkan(index: index)
+            default: return nil
+            }
+        }
+    }
     /// Arithmetic. `auto` is fp32 on the CPU and fp16 on a GPU that has it.
     public enum Precision: String, Sendable { case auto, fp32, bf16, fp16 }
     /// How the colour planes of a luma-only network are enlarged. `bilinear` reproduces OpenCV.
@@ -29,6 +45,8 @@ public struct UpscaleOptions: Sendable, Equatable {
     public var chroma = Chroma.bicubic
     /// Averages the network over the eight orientations of the picture.
     public var testTimeAugmentation = false
+    /// Runs pictures in blended tiles instead of streaming them, to compare; nil: streamed, and exact.
+    public var tiling: Tiling?
     /// File type by its extension ("png", "jpg", "webp", "tiff", "avif"); nil: the output's, or the input's.
     public var format: String?
     /// What the caller knows of the network's pixels, above what the model file says.

@@ -50,7 +50,12 @@ public final class Upscaler {
     private var isDeviceLost = false
 
     package var model: Model { loaded.model }
-    package var modelName: String { loaded.name }
+    /// The file's name without its extension: "lite-x3".
+    public var modelName: String { loaded.name }
+    /// What the network calls itself: "edsr", "espcn", "fsrcnn", "lapsrn", ...
+    public var architecture: String { model.architecture }
+    /// What was assumed or changed when the model was read.
+    public var modelNotes: [String] { model.notes }
     /// The enlargement; of several, the largest.
     public var scale: Int { loaded.scale }
     /// In the order of `options.scales`, and of the outputs of `upscale(_:to:)`.
@@ -68,10 +73,14 @@ public final class Upscaler {
     ) throws(EnlargerError) {
         self.options = options
         loaded = try LoadedModel(model: model, name: name, scales: options.scales)
-        guard loaded.scales.count == 1 || !options.testTimeAugmentation else { throw EnlargerError(.usage, "-x takes one scale at a time") }
+        guard loaded.scales.count == 1 || !options.testTimeAugmentation && options.tiling == nil else {
+            throw EnlargerError(.usage, "-x and --tile take one scale at a time")
+        }
+        guard !options.testTimeAugmentation || options.tiling == nil else { throw EnlargerError(.usage, "-x and --tile do not go together") }
         (device, deviceNote) = try ComputeDevice.chosen(options, driver: driver)
         how = PictureProcessing(
-            device: device, chroma: options.chroma == .bilinear ? .bilinear : .bicubic, isAugmented: options.testTimeAugmentation)
+            device: device, chroma: options.chroma == .bilinear ? .bilinear : .bicubic, isAugmented: options.testTimeAugmentation,
+            tiling: options.tiling)
     }
 
     static func name(ofFile path: String) -> String {
@@ -80,6 +89,8 @@ public final class Upscaler {
     }
 
     public var precision: String { device.precision }
+    /// "cpu", "vulkan:0"
+    public var deviceName: String { device.name }
 
     /// - Parameter height: needed for test-time augmentation alone, which also runs the picture transposed.
     package func planner(width: Int, height: Int, kind: PictureKind, bits: Int) throws(EnlargerError) -> Planner {
@@ -93,13 +104,13 @@ public final class Upscaler {
 
     /// Weights are packed for the first picture and kept.
     func execute(
-        _ plans: [Plan], kind: PictureKind, bits: Int, source: @escaping PictureSource, sinks: [PictureSink],
+        _ plans: [Plan], width: Int, height: Int, kind: PictureKind, bits: Int, source: @escaping PictureSource, sinks: [PictureSink],
         progress: ((Double) throws -> Void)?
     ) throws {
         let weights = try weights ?? loaded.packWeights(for: device)
         self.weights = weights
         try loaded.execute(
-            plans, weights: weights, pool: pool, kind: kind, bits: bits, how: how, source: source, sinks: sinks, progress: progress)
+            plans, width: width, height: height, weights: weights, pool: pool, kind: kind, bits: bits, how: how, source: source, sinks: sinks, progress: progress)
     }
 
     /// Runs `body`, and with `--device auto` on the processor instead what a GPU cannot do: its memory does not suffice, or
@@ -137,7 +148,10 @@ public final class Upscaler {
 
     /// Enlarges one picture file to every scale of `scales`, in one pass.
     ///
-    /// - Parameter outputs: a path for each scale, in the order of `scales`. Each appears when it is complete.
+    /// - Parameters:
+    ///   - input: a path, or "-" for standard input.
+    ///   - outputs: a path for each scale, in the order of `scales`. Each appears when it is complete.
+    ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
     /// - Throws: `EnlargerError`; nothing is left behind then.
     @discardableResult
     public func upscale(_ input: String, to outputs: [String], progress: ((Double) throws -> Void)? = nil) throws -> [UpscaleResult] {
@@ -170,7 +184,7 @@ public final class Upscaler {
                         colourChannels: info.colourChannels, hasAlpha: info.hasAlpha, metadataFrom: reader))
             }
             try execute(
-                plans, kind: kind, bits: info.bits,
+                plans, width: info.width, height: info.height, kind: kind, bits: info.bits,
                 source: { target, row, count in try reader.readRows(into: target, from: row, count: count) },
                 sinks: writers.map { writer in { rows, count in try writer.writeRows(rows, count: count) } }, progress: progress)
             for writer in writers { try writer.finish() }
@@ -183,9 +197,16 @@ public final class Upscaler {
         let codecBytes = writers.reduce(info.decoderBytes) { $0 + $1.encoderBytes }
         return zip(scales, zip(outputs, writers)).map { scale, result in
             UpscaleResult(
-                input: input, output: result.0, model: modelName, scale: scale, device: device.name, precision: precision, width: scale * info.width,
+                input: input, output: result.0, model: modelName, scale: scale, device: deviceName, precision: precision, width: scale * info.width,
                 height: scale * info.height, seconds: seconds, plannedBytes: plans.map(\.plannedBytes).max()!, codecBytes: codecBytes,
-                notes: model.notes + info.notes + result.1.notes + LoadedModel.notes(on: plans))
+                notes: model.notes + info.notes + result.1.notes + LoadedModel.notes(on: plans) + tilingNotes)
         }
+    }
+}
+
+extension Upscaler {
+    private var tilingNotes: [String] {
+        guard let tiling = options.tiling else { return [] }
+        return ["tiles of \(tiling.size) pixels, blended over \(tiling.overlap): the result is not exact"]
     }
 }

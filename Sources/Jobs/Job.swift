@@ -1,4 +1,4 @@
-package enum JobState: String, Sendable, CaseIterable {
+package enum JobState: String, Sendable, CaseIterable, Codable {
     case queued, running, done, failed, cancelled
 
     package var isFinished: Bool { self != .queued && self != .running }
@@ -76,6 +76,24 @@ package struct Job: Sendable, Equatable {
     package var problem: JobProblem?
 
     package var id: JobIdentifier { request.id }
+
+    package init(
+        request: JobRequest, state: JobState = .queued, progress: Double = 0, created: JobTime, started: JobTime? = nil,
+        finished: JobTime? = nil, expires: JobTime? = nil, seconds: Double? = nil, resultBytes: Int? = nil, attempts: Int = 0,
+        problem: JobProblem? = nil
+    ) {
+        self.request = request
+        self.state = state
+        self.progress = progress
+        self.created = created
+        self.started = started
+        self.finished = finished
+        self.expires = expires
+        self.seconds = seconds
+        self.resultBytes = resultBytes
+        self.attempts = attempts
+        self.problem = problem
+    }
 }
 
 /// The right to work on a job until the lease ends.
@@ -83,9 +101,11 @@ package struct JobClaim: Sendable, Equatable {
     package let job: Job
     /// Random, of this claim alone: what a lost claim still tries is refused by it.
     package let token: JobIdentifier
-    package let leaseEnd: JobTime
-    /// What a heartbeat extends it by.
-    package let lease: Duration
+
+    package init(job: Job, token: JobIdentifier) {
+        self.job = job
+        self.token = token
+    }
 }
 
 /// What became of a claim.

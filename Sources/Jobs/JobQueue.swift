@@ -7,16 +7,19 @@ package import Tensors
 /// after the last one the job is `failed`, with the reason: the dead letters are the failed jobs.
 ///
 /// All methods may be called from any thread, and block while the storage works. They throw `diskFull` when the
-/// storage has no room, `dataUnusable` when it is found damaged, and `outputFailed` for its other failures; then
-/// nothing was changed.
+/// storage has no room, `dataUnusable` when it is found damaged, `queueUnavailable` when it is elsewhere and does not
+/// answer, and `outputFailed` for its other failures; then nothing was changed, or what was asked for comes to be later.
 package protocol JobQueue: Sendable {
     /// Accepts a job. It is durable when this returns.
     /// - Throws: `queueFull` when too many jobs are unfinished.
     func submit(_ request: JobRequest) throws(EnlargerError) -> Job
 
-    /// The oldest job that is ready, now `running`, or nil.
-    /// - Parameter worker: who asks; for people who look into the queue.
-    func claim(worker: String, lease: Duration) throws(EnlargerError) -> JobClaim?
+    /// The oldest job that is ready, now `running`. Waits for one; one thread at a time does so.
+    /// - Parameters:
+    ///   - worker: who asks; for people who look into the queue.
+    ///   - timeout: how long to wait; zero or less looks once.
+    /// - Returns: nil when the time is over, or `wakeAll` was called.
+    func claim(worker: String, timeout: Duration) throws(EnlargerError) -> JobClaim?
 
     /// Says that the worker lives, and how far it is (0...1). The lease starts anew with its full length.
     func heartbeat(_ claim: JobClaim, progress: Double) throws(EnlargerError) -> ClaimStatus
@@ -45,9 +48,6 @@ package protocol JobQueue: Sendable {
     /// - Returns: nil where the owner has no job `after`.
     func jobs(owner: String, limit: Int, after: JobIdentifier?) throws(EnlargerError) -> [Job]?
 
-    /// Whoever owns it.
-    func state(of id: JobIdentifier) throws(EnlargerError) -> JobState?
-
     /// How many jobs there are of every state.
     func counts() throws(EnlargerError) -> [JobState: Int]
 
@@ -58,11 +58,7 @@ package protocol JobQueue: Sendable {
     /// - Returns: the identifiers of those that went.
     func expire() throws(EnlargerError) -> [JobIdentifier]
 
-    /// Blocks until a job may be ready, `wakeAll` is called, or the time is over.
-    /// - Returns: whether a job may be ready.
-    func waitForWork(timeout: Duration) throws(EnlargerError) -> Bool
-
-    /// Ends every `waitForWork` that is blocked.
+    /// Ends the `claim` that waits.
     func wakeAll()
 
     /// Brings the storage to rest at a service's end. Nothing is lost without it.
@@ -75,6 +71,8 @@ package protocol JobQueue: Sendable {
 package struct JobQueuePolicy: Sendable {
     package var maximumUnfinished = 10_000
     package var maximumAttempts = 3
+    /// How long a worker may be silent before its job goes to another.
+    package var lease = Duration.seconds(60)
     /// Before the second attempt; four times as long before every further one.
     package var backoff = Duration.seconds(1)
     /// How long finished jobs stay.
@@ -83,5 +81,5 @@ package struct JobQueuePolicy: Sendable {
     package init() {}
 
     /// From the end of failed attempt number `attempt` (from 1) to the next.
-    func wait(after attempt: Int) -> Duration { backoff * (1 << (2 * min(max(attempt - 1, 0), 10))) }
+    package func wait(after attempt: Int) -> Duration { backoff * (1 << (2 * min(max(attempt - 1, 0), 10))) }
 }

@@ -28,7 +28,7 @@ package struct JobTime: Comparable, Hashable, Sendable {
 
 extension Duration {
     /// Rounded down, and cut to what an `Int64` holds.
-    var inMilliseconds: Int64 {
+    package var inMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)
         guard !overflow else { return seconds > 0 ? .max : .min }

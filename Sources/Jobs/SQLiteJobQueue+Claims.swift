@@ -2,11 +2,23 @@ package import Tensors
 
 /// Claims, leases and attempts. Every claim has a token; what does not bear the token of the job's last claim is lost.
 extension SQLiteJobQueue {
-    package func claim(worker: String, lease: Duration) throws(EnlargerError) -> JobClaim? {
+    package func claim(worker: String, timeout: Duration) throws(EnlargerError) -> JobClaim? {
+        let end = ContinuousClock.now + timeout
+        let wakes = signal.wakes
+        while true {
+            let seen = signal.generation
+            if let claim = try claim(worker: worker) { return claim }
+            let rest = end - ContinuousClock.now
+            guard rest > .zero, signal.wakes == wakes else { return nil }
+            signal.wait(whileGeneration: seen, timeout: min(rest, try nextMoment() ?? rest))
+        }
+    }
+
+    private func claim(worker: String) throws(EnlargerError) -> JobClaim? {
         try transaction { database throws(EnlargerError) in
             let time = now()
             let token = JobIdentifier()
-            let end = time + lease
+            let end = time + policy.lease
             try database.endLeases(until: time, now: time, policy: policy, cause: "its worker was not heard of again")
             let jobs = try database.jobs(
                 """
@@ -14,7 +26,7 @@ extension SQLiteJobQueue {
                 WHERE sequence = (SELECT sequence FROM jobs WHERE state = 'queued' AND ready <= ?1 ORDER BY sequence LIMIT 1)
                 RETURNING *
                 """, [.integer(time.milliseconds), .text(worker), .text(token.description), .integer(end.milliseconds)])
-            return jobs.first.map { JobClaim(job: $0, token: token, leaseEnd: end, lease: lease) }
+            return jobs.first.map { JobClaim(job: $0, token: token) }
         }
     }
 
@@ -23,7 +35,7 @@ extension SQLiteJobQueue {
             let known = progress.isNaN ? 0 : min(max(progress, 0), 1)
             let changed = try database.run(
                 "UPDATE jobs SET lease = ?3, progress = max(progress, ?4) WHERE id = ?1 AND token = ?2 AND state = 'running'",
-                claim.key + [.integer((now() + claim.lease).milliseconds), .real(known)])
+                claim.key + [.integer((now() + policy.lease).milliseconds), .real(known)])
             return try database.status(of: claim, changed: changed)
         }
     }
@@ -82,24 +94,20 @@ extension SQLiteJobQueue {
         return status
     }
 
-    package func waitForWork(timeout: Duration) throws(EnlargerError) -> Bool {
-        let seen = signal.generation
-        // The next moment at which a job becomes ready or a lease ends.
-        let next = try transaction { database throws(EnlargerError) in
-            try database.rows(
+    /// How long until a job becomes ready or a lease ends.
+    private func nextMoment() throws(EnlargerError) -> Duration? {
+        try transaction { database throws(EnlargerError) in
+            let next = try database.rows(
                 """
                 SELECT min(moment) FROM (SELECT min(ready) AS moment FROM jobs WHERE state = 'queued'
                     UNION ALL SELECT min(lease) FROM jobs WHERE state = 'running')
                 """
-            ) { row in row.integer(0).map { JobTime(milliseconds: $0) } }.first ?? nil
+            ) { row in row.integer(0).map { JobTime(milliseconds: $0) } }
+            return (next.first ?? nil).map { max($0 - now(), .milliseconds(1)) }
         }
-        guard let next else { return signal.wait(whileGeneration: seen, timeout: timeout) }
-        let rest = next - now()
-        if rest <= .zero { return true }
-        return signal.wait(whileGeneration: seen, timeout: min(timeout, rest)) || rest <= timeout
     }
 
-    package func wakeAll() { signal.announce() }
+    package func wakeAll() { signal.wake() }
 }
 
 extension JobClaim {

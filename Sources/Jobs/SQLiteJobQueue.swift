@@ -94,6 +94,7 @@ package final class SQLiteJobQueue: JobQueue {
         }
     }
 
+    /// Whoever owns it.
     package func state(of id: JobIdentifier) throws(EnlargerError) -> JobState? {
         try transaction { database throws(EnlargerError) in
             try database.rows("SELECT state FROM jobs WHERE id = ?", [.text(id.description)]) { row in row.text(0) }

@@ -2,12 +2,13 @@ import Glibc
 
 /// Wakes threads that wait for work. `generation` read before a look at the queue makes sure that what is announced
 /// between the look and the wait is not missed.
-final class WorkSignal: @unchecked Sendable {
+package final class WorkSignal: @unchecked Sendable {
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var count: UInt64 = 0
+    private var wakeCount: UInt64 = 0
 
-    init() {
+    package init() {
         pthread_mutex_init(lock, nil)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
@@ -23,13 +24,27 @@ final class WorkSignal: @unchecked Sendable {
         lock.deallocate()
     }
 
-    var generation: UInt64 {
+    package var generation: UInt64 {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
         return count
     }
 
-    func announce() {
+    /// How often `wake` was called: who waits compares it to know that it should wait no more.
+    package var wakes: UInt64 {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        return wakeCount
+    }
+
+    package func wake() {
+        pthread_mutex_lock(lock)
+        wakeCount += 1
+        pthread_mutex_unlock(lock)
+        announce()
+    }
+
+    package func announce() {
         pthread_mutex_lock(lock)
         count += 1
         pthread_cond_broadcast(condition)
@@ -38,7 +53,8 @@ final class WorkSignal: @unchecked Sendable {
 
     /// Blocks while the generation is `seen`.
     /// - Returns: false when the time was over first.
-    func wait(whileGeneration seen: UInt64, timeout: Duration) -> Bool {
+    @discardableResult
+    package func wait(whileGeneration seen: UInt64, timeout: Duration) -> Bool {
         let milliseconds = min(max(timeout.inMilliseconds, 0), 86_400_000)
         var end = timespec()
         clock_gettime(CLOCK_MONOTONIC, &end)

@@ -96,6 +96,8 @@ enum Limits {
     static let outputs = 16
     static let channels = 16_384
     static let kernel = 63
+    /// Pixels that a network cuts off each edge.
+    static let margin = 256
     static let rank = 8
 }
 

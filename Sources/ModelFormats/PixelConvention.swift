@@ -29,6 +29,7 @@ package struct PixelConvention: Sendable, Equatable {
         guard mean.count == 1 || mean.count == count else { throw EnlargerError(.usage, "\(mean.count) means for a network of \(count) channels") }
         return Processing(
             channels: channels, mean: mean.count == count ? mean : [Float](repeating: mean[0], count: count),
-            inputScale: white.map { $0 / 255 } ?? known?.inputScale ?? 1 / 255)
+            inputScale: white.map { $0 / 255 } ?? known?.inputScale ?? 1 / 255,
+            margin: known?.margin ?? 0)
     }
 }

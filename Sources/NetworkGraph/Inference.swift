@@ -106,6 +106,9 @@ extension NetworkGraph.Node {
             try expectInputs(1)
             guard extent >= 1, extent <= 64 else { throw fail("a border of \(extent); 1 to 64 are possible") }
             return (channels[0], scales[0])
+        case .globalMean:
+            try expectInputs(1)
+            return (channels[0], scales[0])
         case .resample(let method, let numerator, let divisor):
             try expectInputs(1)
             guard [.bilinear, .bicubic, .bicubicSharp].contains(method), numerator >= 1, numerator < divisor, divisor <= 16,

@@ -35,10 +35,14 @@ package struct Processing: Sendable, Equatable {
     /// One element for each network channel, in the network's channel order.
     package var mean: [Float]
     package var inputScale: Float
+    /// Pixels beyond each of the picture's edges that go through the network (edge pixels are repeated there) and are cut off
+    /// its output: for networks whose convolutions do not pad, as waifu2x's.
+    package var margin: Int
 
-    package init(channels: Channels, mean: [Float], inputScale: Float) {
+    package init(channels: Channels, mean: [Float], inputScale: Float, margin: Int = 0) {
         self.channels = channels
         self.mean = mean
         self.inputScale = inputScale
+        self.margin = margin
     }
 }

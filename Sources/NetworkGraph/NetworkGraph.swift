@@ -28,6 +28,9 @@ package struct NetworkGraph: Sendable {
     package private(set) var channels: [Int]
     /// Height and width of each node's value, as a multiple of the input's.
     package private(set) var scales: [Int]
+    /// Whether a node's value is the same at every pixel: a global mean, or computed from such values alone. Constants pass
+    /// through 1x1 convolutions, activations and arithmetic, and then add to or multiply a map.
+    package private(set) var isConstant: [Bool]
 
     /// Infers channels and scales and checks every node.
     /// - Throws: `modelInvalid`, naming the node, for a bad index, shape, channel count, scale or size.
@@ -35,6 +38,7 @@ package struct NetworkGraph: Sendable {
         self.nodes = nodes
         self.outputs = outputs
         (channels, scales) = try NetworkGraph.infer(nodes: nodes, outputs: outputs)
+        isConstant = try NetworkGraph.findConstants(nodes: nodes, outputs: outputs, channels: channels)
     }
 
     /// The node whose operation is `.input`; there is exactly one.

@@ -12,7 +12,8 @@ package enum Operation: Sendable {
     case activation(Activation)
     /// x · scale + offset per channel; an array of one element applies to every channel.
     case affine(scale: [Float], offset: [Float])
-    /// Two inputs of the same scale; channels equal, or one of them has 1 channel and broadcasts.
+    /// Two inputs of the same scale; channels equal, or one of them has 1 channel and broadcasts. One of them may be constant:
+    /// it then has as many channels as the other, or 1.
     case add, subtract, multiply
     /// Any number of inputs of the same scale; channels in the order of the inputs.
     case concatenate
@@ -24,6 +25,8 @@ package enum Operation: Sendable {
     case border(BorderMode, Int)
     /// Enlarges by an integer factor, edge pixels repeated.
     case resize(ResizeMethod, Int)
+    /// The mean of each channel over the whole picture: one pixel that stands for all (see `NetworkGraph.isConstant`).
+    case globalMean
     /// Resizes by a fraction below 1 (numerator, divisor), edge pixels repeated, without antialiasing; bilinear and bicubic.
     /// Source coordinate of output column x: (x + 0.5) · divisor / numerator - 0.5.
     case resample(ResizeMethod, Int, Int)

@@ -4,7 +4,7 @@ extension Simplifier {
     mutating func fuseResidual(_ index: Int) {
         guard case .add = nodes[index].operation else { return }
         let inputs = nodes[index].inputs
-        guard channels[inputs[0]] == channels[inputs[1]], inputs[0] != inputs[1] else { return }
+        guard channels[inputs[0]] == channels[inputs[1]], inputs[0] != inputs[1], isConstant[inputs[0]] == isConstant[inputs[1]] else { return }
         let orders = inputs[0] > inputs[1] ? [(inputs[0], inputs[1])] + [(inputs[1], inputs[0])] : [(inputs[1], inputs[0]), (inputs[0], inputs[1])]
         for (branch, skip) in orders {
             guard let (scale, convolution) = scaledConvolution(branch) else { continue }

@@ -33,7 +33,7 @@ extension NetworkGraph {
 struct Simplifier {
     var nodes: [NetworkGraph.Node]
     private var outputs: [NetworkGraph.Output]
-    let channels: [Int], scales: [Int]
+    let channels: [Int], scales: [Int], isConstant: [Bool]
     /// How often a node's value is used, outputs included; 0: dead.
     private(set) var uses: [Int]
     /// A node that another one stands for (itself when none does).
@@ -45,6 +45,7 @@ struct Simplifier {
         outputs = graph.outputs
         channels = graph.channels
         scales = graph.scales
+        isConstant = graph.isConstant
         uses = [Int](repeating: 0, count: graph.nodes.count)
         standIn = Array(graph.nodes.indices)
         for output in outputs { uses[output.node] += 1 }

@@ -13,30 +13,41 @@ package struct NetworkPart: Sendable, Equatable {
     /// How far rows lag behind the input, for `loads` and `nodes`; see `NetworkGraph.lags(_:)`. Modulo the tile they are the
     /// whole network's, so that every layer's tile grid stands where it would stand without parts.
     package let lags: [Int]
-
-    /// Loads and nodes, in the order in which a step visits them.
-    package var visited: [Int] { loads + Array(nodes) }
+    /// Loads and nodes, in the order in which a step visits them; what is constant over the picture has no rows.
+    package let visited: [Int]
+    /// Nodes that are constant, and known before the first step; in order.
+    package let constants: [Int]
+    /// Nodes that sum up the rows of the part and are known after its last step.
+    package let means: [Int]
 }
 
 extension NetworkGraph {
-    /// The parts that begin at node 0 and at each of `cuts`.
-    /// - Parameter cuts: ascending, inside 1 ..< nodes.count.
+    /// The parts that begin at node 0, at each of `cuts`, and behind every mean over the picture.
+    /// - Parameter cuts: inside 1 ..< nodes.count.
     package func parts(cutAt cuts: [Int], rowLags: [Int]) -> [NetworkPart] {
-        let ends = cuts + [nodes.count]
-        return zip([0] + cuts, ends).map { part($0..<$1, rowLags: rowLags) }
+        let starts = [0] + Set(cuts + neededCuts).sorted()
+        return zip(starts, starts.dropFirst() + [nodes.count]).map { part($0..<$1, rowLags: rowLags) }
+    }
+
+    /// Where a part must end, because what comes next depends on all rows before.
+    package var neededCuts: [Int] {
+        nodes.indices.filter { if case .globalMean = nodes[$0].operation { true } else { false } }.map { $0 + 1 }
     }
 
     func part(_ range: Range<Int>, rowLags: [Int]) -> NetworkPart {
         let lastReaders = lastReaders
-        let loads = Set(range.flatMap { nodes[$0].inputs.filter { $0 < range.lowerBound } })
+        let loads = Set(range.flatMap { nodes[$0].inputs.filter { $0 < range.lowerBound && !isConstant[$0] } })
+        let means = range.filter { if case .globalMean = nodes[$0].operation { true } else { false } }
         return NetworkPart(
-            nodes: range, loads: loads.sorted(), stores: range.filter { lastReaders[$0] >= range.upperBound },
-            lags: lags(of: range, loads: loads, whole: rowLags))
+            nodes: range, loads: loads.sorted(), stores: range.filter { !isConstant[$0] && lastReaders[$0] >= range.upperBound },
+            lags: lags(of: range, loads: loads, whole: rowLags), visited: loads.sorted() + range.filter { !isConstant[$0] || means.contains($0) },
+            constants: range.filter { isConstant[$0] && !means.contains($0) }, means: means)
     }
 
     /// The whole network's lags less what all nodes of the part have in common; loads as late as their first reader allows.
     private func lags(of range: Range<Int>, loads: Set<Int>, whole: [Int]) -> [Int] {
         guard !loads.isEmpty else { return whole }
+        let range = range.filter { !isConstant[$0] || nodes[$0].inputs.contains(where: { !isConstant[$0] }) }
         func readers(of load: Int) -> [(node: Int, input: Int)] {
             range.flatMap { n in nodes[n].inputs.enumerated().filter { $0.element == load }.map { (n, $0.offset) } }
         }
@@ -62,7 +73,7 @@ extension NetworkGraph {
     /// Where the network may be cut, ascending: places that fewer elements cross than their neighbours.
     var cuts: [Cut] {
         var sizes = [Int](repeating: 0, count: nodes.count + 2), borders = sizes
-        for (value, last) in lastReaders.enumerated() where last > value {
+        for (value, last) in lastReaders.enumerated() where last > value && !isConstant[value] {
             // The value crosses every cut from the one after it to the one before its last reader.
             let size = channels[value] * scales[value] * scales[value]
             sizes[value + 1] += size
@@ -76,9 +87,10 @@ extension NetworkGraph {
             sizes[cut] += sizes[cut - 1]
             borders[cut] += borders[cut - 1]
         }
-        // A border's rows go on beyond the picture, which files do not hold.
+        // A border's rows go on beyond the picture, which files do not hold; and every part has rows.
+        let needed = Set(neededCuts)
         return nodes.indices.dropFirst().filter { cut in
-            borders[cut] == 0 && (cut == 1 || sizes[cut] <= sizes[cut - 1]) && (cut == nodes.count - 1 || sizes[cut] <= sizes[cut + 1])
+            needed.contains(cut) || !isConstant[cut - 1] && borders[cut] == 0 && (cut == 1 || sizes[cut] <= sizes[cut - 1]) && (cut == nodes.count - 1 || sizes[cut] <= sizes[cut + 1])
         }.map { Cut(node: $0, size: sizes[$0]) }
     }
 

@@ -47,6 +47,8 @@ package struct Plan: Sendable, Equatable {
     package var pad: Int
 
     package var weightsBytes: Int
+    /// What is constant over the picture: 16 floats and 16 doubles for every 16 channels of such a node.
+    package var constantBytes: Int
     /// Rows of the picture and of the result that are on their way in and out.
     package var ioBytes: Int
     /// The most that files hold of values between passes.
@@ -57,7 +59,7 @@ package struct Plan: Sendable, Equatable {
     /// The expected duration, by the device's cost model.
     package var seconds: Double { passes.reduce(0) { $0 + $1.seconds } }
     /// What the run allocates for itself; weights may be shared with others.
-    package var runBytes: Int { activationBytes + scratchBytes + ioBytes }
+    package var runBytes: Int { activationBytes + constantBytes + scratchBytes + ioBytes }
     /// Everything the run needs.
     package var plannedBytes: Int { weightsBytes + runBytes }
     /// Vertical strips, of the pass that has most.
@@ -82,5 +84,18 @@ extension NetworkGraph {
         case .activation, .affine, .border: isPlanar(nodes[node].inputs[0])
         default: channels[node] <= 4
         }
+    }
+}
+
+extension Plan {
+    /// Where the values of constant nodes stand in a run's memory, in bytes: 16 floats for every 16 channels, and behind them,
+    /// for a mean, as many doubles for its sums.
+    package static func constantOffsets(_ graph: NetworkGraph) -> (offsets: [Int: Int], total: Int) {
+        var offsets: [Int: Int] = [:], total = 0
+        for n in graph.nodes.indices where graph.isConstant[n] {
+            offsets[n] = total
+            total += (graph.channels[n] + 15) / 16 * (64 + 128)
+        }
+        return (offsets, total)
     }
 }

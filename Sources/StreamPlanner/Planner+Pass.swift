@@ -12,7 +12,7 @@ extension Planner {
             let core = width * i / stripCount..<width * (i + 1) / stripCount
             let strip = graph.strip(core: core, width: width, part: part, isTiled: { tiled[$0] })
             widest = max(widest, strip.input.count)
-            for n in part.nodes {
+            for n in part.visited where part.nodes.contains(n) {
                 let rows = min(graph.scales[n] * bandRows, graph.scales[n] * height + Schedule.tile), columns = strip.columns(n).count
                 let calls = Double((graph.scales[n] * height + rows - 1) / rows)
                 scratch = max(scratch, costs.scratchBytes(graph, node: n, rows: rows, columns: columns))
@@ -24,7 +24,7 @@ extension Planner {
         let pad = rowPad
         var rowClasses: [Plan.RowClass] = []
         var classOfNode = [Int](repeating: -1, count: graph.nodes.count)
-        for n in part.visited {
+        for n in part.visited where !part.means.contains(n) {
             let border = if case .border(_, let extent) = graph.nodes[n].operation { extent } else { 0 }
             let rowClass = Planner.rowClass(
                 border: border, channels: graph.channels[n], isPlanar: graph.isPlanar(n), scale: graph.scales[n], width: widest, pad: pad,
@@ -64,7 +64,7 @@ extension Planner {
         let enough = (deepest / r + 4) * r + schedule.height % r
         let counted = Schedule(graph: graph, part: part, height: min(schedule.height, enough), bandRows: r)
         var ledger = RowLedger(schedule: counted, classes: classes)
-        for step in 0..<counted.steps {
+        for step in counted.steps {
             for n in part.visited {
                 _ = ledger.begin(n, step: step)
                 ledger.end(n, step: step)

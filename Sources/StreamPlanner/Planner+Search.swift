@@ -23,7 +23,7 @@ extension Planner {
         }
 
         /// As few strips as possible first, then a few more if that makes bands higher. nil when none is faster than `slowest`.
-        private func inStrips(slowest: Double) -> Plan? {
+        func inStrips(slowest: Double) -> Plan? {
             var best: Plan?, count = 2, fitting = 0
             while count <= min(width, Planner.stripLimit), fitting < 6 {
                 var isSlower = true
@@ -55,10 +55,13 @@ extension Planner {
         /// nil when what lies between two cuts does not fit by itself.
         private func inPasses(bandRows: Int, stripCount: Int) -> Plan? {
             guard let budget, planner.costs.takesPasses, !planner.cuts.isEmpty else { return nil }
+            let needed = planner.graph.neededCuts
+            guard stripCount == 1 || needed.isEmpty else { return nil }
             let ends = planner.cuts + [.init(node: planner.graph.nodes.count, size: 0)]
             var passes: [Plan.Pass] = [], start = 0, first = 0
             while start < planner.graph.nodes.count {
                 func pass(to index: Int) -> Plan.Pass? {
+                    guard !needed.contains(where: { start < $0 && $0 < ends[index].node }) else { return nil }
                     let part = planner.graph.part(start..<ends[index].node, rowLags: planner.rowLags)
                     let pass = planner.makePass(part, width: width, height: height, bandRows: bandRows, stripCount: stripCount)
                     let plan = planner.plan(of: passes + [pass], width: width, height: height, bandRows: bandRows)

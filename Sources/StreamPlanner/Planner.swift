@@ -6,6 +6,8 @@ package struct Planner: Sendable {
     package let graph: NetworkGraph
     package let costs: any DeviceCosts
     package let picture: PictureBytes
+    /// Pixels by which a picture is extended at every edge; plans are of the extended one.
+    package let margin: Int
     let rowLags: [Int]
     let tiled: [Bool]
     let cuts: [NetworkGraph.Cut]
@@ -13,7 +15,8 @@ package struct Planner: Sendable {
     package var possibleCuts: [Int] { cuts.map(\.node) }
     package let weightsBytes: Int
 
-    package init(graph: NetworkGraph, costs: any DeviceCosts, picture: PictureBytes = .none) {
+    package init(graph: NetworkGraph, costs: any DeviceCosts, picture: PictureBytes = .none, margin: Int = 0) {
+        self.margin = margin
         self.graph = graph
         self.costs = costs
         self.picture = picture
@@ -32,20 +35,44 @@ package struct Planner: Sendable {
     /// without one, the network runs in passes or in strips, whichever is faster, and in both if it must.
     /// - Throws: `doesNotFit` with the bytes it would take.
     package func plan(width: Int, height: Int, budget: Int? = nil) throws(EnlargerError) -> Plan {
-        guard width >= 1, height >= 1, width <= Planner.sideLimit, height <= Planner.sideLimit else {
-            throw EnlargerError(.usage, "a picture of \(width) x \(height); sides of 1 to \(Planner.sideLimit) are possible")
+        try check(width, height)
+        guard costs.takesPasses || graph.neededCuts.isEmpty else {
+            throw EnlargerError(.modelUnsupported, "the network takes means over the whole picture, which this device does not")
         }
-        let search = Search(planner: self, width: width, height: height, budget: budget)
+        let search = Search(planner: self, width: width + 2 * margin, height: height + 2 * margin, budget: budget)
         if let best = search.streams() ?? search.passesOrStrips() ?? search.stripsOfPasses() { return best }
-        let minimum = minimumPlan(width: width, height: height)
+        let minimum = minimumPlan(width: width + 2 * margin, height: height + 2 * margin)
         if let budget, budget >= minimum.plannedBytes { return minimum }
         throw EnlargerError(
             .doesNotFit, "a \(width) x \(height) picture needs at least \(minimum.plannedBytes) bytes here; the budget is \(budget ?? 0) bytes",
             shortage: .init(neededBytes: minimum.plannedBytes, budgetBytes: budget ?? 0))
     }
 
+    /// The fastest plan in one pass, which can run ranges of the picture's rows on their own.
+    /// - Throws: `doesNotFit`.
+    package func planInOnePass(width: Int, height: Int, budget: Int?) throws(EnlargerError) -> Plan {
+        precondition(graph.neededCuts.isEmpty, "means over the picture take passes")
+        try check(width, height)
+        let search = Search(planner: self, width: width, height: height, budget: budget)
+        if let best = search.streams() ?? search.inStrips(slowest: .infinity) { return best }
+        let needed = [1, min(width, Planner.stripLimit)].map {
+            makePlan(width: width, height: height, bandRows: Schedule.tile, stripCount: $0)!.plannedBytes
+        }.min()!
+        throw EnlargerError(
+            .doesNotFit, "parts of a \(width) x \(height) picture need at least \(needed) bytes here; the budget is \(budget ?? 0) bytes",
+            shortage: .init(neededBytes: needed, budgetBytes: budget ?? 0))
+    }
+
+    private func check(_ width: Int, _ height: Int) throws(EnlargerError) {
+        guard width >= 1, height >= 1, width <= Planner.sideLimit, height <= Planner.sideLimit else {
+            throw EnlargerError(.usage, "a picture of \(width) x \(height); sides of 1 to \(Planner.sideLimit) are possible")
+        }
+    }
+
     /// The fewest bytes any plan takes.
-    package func minimumBytes(width: Int, height: Int) -> Int { minimumPlan(width: width, height: height).plannedBytes }
+    package func minimumBytes(width: Int, height: Int) -> Int {
+        minimumPlan(width: width + 2 * margin, height: height + 2 * margin).plannedBytes
+    }
 
     private func minimumPlan(width: Int, height: Int) -> Plan {
         let narrowest = min(width, Planner.stripLimit)
@@ -66,10 +93,11 @@ package struct Planner: Sendable {
         [4, 8, 12, 16, 24, 32, 48, 64].filter { $0 < height + 4 }
     }
 
-    /// The plan for one choice of band height, strips and cuts. nil when there are fewer columns than strips.
+    /// The plan for one choice of band height, strips and cuts, of the extended picture. nil when there are fewer columns than strips, and for strips of a
+    /// network with means over the picture, whose sums must not depend on the order of strips.
     /// - Parameter cuts: of `possibleCuts`, ascending.
     package func makePlan(width: Int, height: Int, bandRows: Int, stripCount: Int, cuts: [Int] = []) -> Plan? {
-        guard stripCount >= 1, stripCount <= width else { return nil }
+        guard stripCount >= 1, stripCount <= width, stripCount == 1 || graph.neededCuts.isEmpty else { return nil }
         let passes = graph.parts(cutAt: cuts, rowLags: rowLags).map {
             makePass($0, width: width, height: height, bandRows: bandRows, stripCount: stripCount)
         }
@@ -79,7 +107,7 @@ package struct Planner: Sendable {
     func plan(of passes: [Plan.Pass], width: Int, height: Int, bandRows: Int) -> Plan {
         Plan(
             width: width, height: height, threads: costs.threads, bandRows: bandRows, passes: passes, pad: rowPad, weightsBytes: weightsBytes,
-            ioBytes: ioBytes(width: width, height: height, bandRows: bandRows, widestInput: passes[0].widestInput),
+            constantBytes: Plan.constantOffsets(graph).total, ioBytes: ioBytes(width: width, height: height, bandRows: bandRows, widestInput: passes[0].widestInput),
             temporaryBytes: temporaryBytes(passes.map(\.part), pixels: width * height))
     }
 

@@ -41,13 +41,13 @@ package struct RowLedger: Sendable {
         Int(held[node].slots[row - held[node].first])
     }
 
-    /// Takes slots for the rows that `node` makes in `step`. A row that may overwrite its input takes over the input's slot:
+    /// Takes slots for the rows that `node` makes in `step` (none for a mean, which keeps no rows). A row that may overwrite its input takes over the input's slot:
     /// a residual add writes over the skip, an activation over its argument.
     package mutating func begin(_ node: Int, step: Int) -> Range<Int> {
         let rows = schedule.rows(node, step: step)
-        guard !rows.isEmpty else { return rows }
+        guard !rows.isEmpty, classes[node] >= 0 else { return rows }
         var overwritable = 0
-        let source = schedule.part.nodes.contains(node) ? schedule.graph.nodes[node].overwritableInput : nil
+        let source = schedule.part.nodes.contains(node) ? schedule.graph.overwritableInput(node) : nil
         if let source, classes[schedule.graph.nodes[node].inputs[source]] == classes[node] {
             let input = schedule.graph.nodes[node].inputs[source]
             overwritable = .max
@@ -102,12 +102,13 @@ package struct RowLedger: Sendable {
     }
 }
 
-extension NetworkGraph.Node {
+extension NetworkGraph {
     /// The input whose rows the node may write over, element by element, when nobody else needs them.
-    var overwritableInput: Int? {
-        switch operation {
+    fileprivate func overwritableInput(_ node: Int) -> Int? {
+        switch nodes[node].operation {
         case .convolution(let conv): conv.residualScale == nil ? nil : 1
-        case .activation, .affine, .add, .subtract, .multiply: 0
+        case .activation, .affine: 0
+        case .add, .subtract, .multiply: nodes[node].inputs.firstIndex { !isConstant[$0] }
         default: nil
         }
     }

@@ -12,18 +12,34 @@ package struct Schedule: Sendable {
     package let part: NetworkPart
     package let height: Int
     package let bandRows: Int
-    package let steps: Int
+    /// In order; a range of rows begins with a later one than the whole picture does.
+    package let steps: Range<Int>
+    /// The rows that each node makes in all steps together.
+    private let limits: [Range<Int>]
 
-    /// - Parameter bandRows: R, input rows of a step; a multiple of 4.
-    package init(graph: NetworkGraph, part: NetworkPart, height: Int, bandRows: Int) {
+    /// - Parameters:
+    ///   - bandRows: R, input rows of a step; a multiple of 4.
+    ///   - core: input rows whose enlargement is made, with no more rows around them than it depends on; nil: the whole picture.
+    ///   - isTiled: of a node, for `core` alone: it is computed in tiles of rows.
+    package init(
+        graph: NetworkGraph, part: NetworkPart, height: Int, bandRows: Int, core: Range<Int>? = nil, isTiled: (Int) -> Bool = { _ in false }
+    ) {
         precondition(bandRows > 0 && bandRows % Schedule.tile == 0)
         self.graph = graph
         self.part = part
         self.height = height
         self.bandRows = bandRows
-        let ends = part.stores + graph.outputs.map(\.node).filter(part.nodes.contains)
-        steps = ends.map { (graph.scales[$0] * height + part.lags[$0] + graph.scales[$0] * bandRows - 1) / (graph.scales[$0] * bandRows) }.max()!
+        let ends = part.stores + part.means + graph.outputs.map(\.node).filter(part.nodes.contains)
+        let limits =
+            core.map { graph.rowLimits(core: $0, height: height, part: part, isTiled: isTiled) } ?? graph.scales.map { 0..<$0 * height }
+        self.limits = limits
+        func step(of row: Int, _ node: Int) -> Int { (row + part.lags[node]) / (graph.scales[node] * bandRows) }
+        let first = core == nil ? 0 : part.visited.filter { !limits[$0].isEmpty }.map { step(of: limits[$0].lowerBound, $0) }.min()!
+        steps = first..<ends.map { step(of: limits[$0].upperBound - 1, $0) + 1 }.max()!
     }
+
+    /// The rows that a node makes.
+    package func allRows(_ node: Int) -> Range<Int> { limits[node] }
 
     /// Tiles are tile x tile outputs (Winograd F(4x4,3x3)); bands are multiples of it.
     package static let tile = 4
@@ -34,20 +50,18 @@ package struct Schedule: Sendable {
     }
 
     package func rows(_ node: Int, step: Int) -> Range<Int> {
-        let limit = graph.scales[node] * height
         let start = unclippedStart(node, step: step)
-        return clamp(start, limit)..<clamp(start + graph.scales[node] * bandRows, limit)
+        return clamp(start, node)..<clamp(start + graph.scales[node] * bandRows, node)
     }
 
     /// The lowest row of input `index` that `node` reads in `step` or any later one; `Int.max` when it is done.
     package func lowestNeeded(_ node: Int, input index: Int, step: Int) -> Int {
-        let limit = graph.scales[node] * height
-        let start = clamp(unclippedStart(node, step: step), limit)
-        guard start < limit else { return .max }
+        let start = clamp(unclippedStart(node, step: step), node)
+        guard start < limits[node].upperBound else { return .max }
         return max(0, graph.nodes[node].operation.needed(.rows, input: index, for: start..<start + 1).lowerBound)
     }
 
-    private func clamp(_ row: Int, _ limit: Int) -> Int { min(max(row, 0), limit) }
+    private func clamp(_ row: Int, _ node: Int) -> Int { min(max(row, limits[node].lowerBound), limits[node].upperBound) }
 }
 
 extension NetworkGraph {

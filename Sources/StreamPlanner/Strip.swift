@@ -40,20 +40,22 @@ extension NetworkGraph {
             let known = ranges[position]
             ranges[position] = known.isEmpty ? clipped : min(known.lowerBound, clipped.lowerBound)..<max(known.upperBound, clipped.upperBound)
         }
-        for node in part.stores + outputs.map(\.node) where part.nodes.contains(node) {
+        for node in part.stores + part.means + outputs.map(\.node) where part.nodes.contains(node) {
             add(node, scales[node] * core.lowerBound..<scales[node] * core.upperBound)
         }
-        for n in part.nodes.reversed() {
+        for n in part.visited.reversed() where part.nodes.contains(n) {
             let range = ranges[part.position(of: n)]
             guard !range.isEmpty else { continue }
-            for (index, input) in nodes[n].inputs.enumerated() {
+            for (index, input) in nodes[n].inputs.enumerated() where !isConstant[input] {
                 let reads = isTiled(n) && index == 0 ? wholeTiles(range) : range
                 add(input, nodes[n].operation.needed(.columns, input: index, for: reads))
             }
         }
         // Buffers of one scale share one origin, so the input must span what any node holds.
         var low = core.lowerBound, high = core.upperBound
-        for (n, range) in zip(part.visited, ranges) where !range.isEmpty {
+        for n in part.visited {
+            let range = ranges[part.position(of: n)]
+            if range.isEmpty { continue }
             low = min(low, floorDivide(range.lowerBound, scales[n]))
             high = max(high, (range.upperBound + scales[n] - 1) / scales[n])
         }

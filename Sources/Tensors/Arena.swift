@@ -46,7 +46,7 @@ package final class Arena: @unchecked Sendable {  // the block itself never move
     /// - Throws: `allocationFailed`.
     package init(byteCount: Int) throws(EnlargerError) {
         let size = max(byteCount, 64)
-        let block = MemoryAccount.nextAllocationFails() ? MAP_FAILED : mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        let block = MemoryAccount.nextAllocationFails() ? MAP_FAILED : Arena.map(size)
         guard let block, block != MAP_FAILED else {
             throw EnlargerError(.allocationFailed, "the system has no \(byteCount) bytes of memory left")
         }
@@ -56,7 +56,16 @@ package final class Arena: @unchecked Sendable {  // the block itself never move
     }
 
     deinit {
-        munmap(base, byteCount)
+        Arena.unmap(base, byteCount)
         MemoryAccount.add(-byteCount)
     }
+
+    #if FUZZING
+        // From the heap, whose blocks the address sanitizer watches at both ends.
+        private static func map(_ size: Int) -> UnsafeMutableRawPointer? { memset(aligned_alloc(4096, (size + 4095) / 4096 * 4096), 0, size) }
+        private static func unmap(_ block: UnsafeMutableRawPointer, _: Int) { free(block) }
+    #else
+        private static func map(_ size: Int) -> UnsafeMutableRawPointer? { mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) }
+        private static func unmap(_ block: UnsafeMutableRawPointer, _ size: Int) { munmap(block, size) }
+    #endif
 }

@@ -1,7 +1,7 @@
 /// The one error type of the project: a stable code, a sentence with the numbers in it.
 public struct EnlargerError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Stable, lower-case with underscores; appears in `--json` output and in HTTP problem documents.
-    public enum Code: String, Sendable {
+    public enum Code: String, Sendable, CaseIterable {
         case usage
         case modelNotFound = "model_not_found"
         case modelInvalid = "model_invalid"
@@ -20,6 +20,10 @@ public struct EnlargerError: Error, Sendable, Equatable, CustomStringConvertible
         case diskFull = "disk_full"
         case queueFull = "queue_full"
         case dataUnusable = "data_unusable"
+        case queueUnavailable = "queue_unavailable"
+        case storeUnavailable = "store_unavailable"
+        case blobNotFound = "blob_not_found"
+        case accessRefused = "access_refused"
         case cancelled
     }
     /// The numbers of `doesNotFit`.

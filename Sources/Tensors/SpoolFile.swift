@@ -21,6 +21,13 @@ package final class SpoolFile {
 
     deinit { close(descriptor) }
 
+    /// Makes the file `count` bytes long; what was not written is zero.
+    package func extend(to count: Int) throws(EnlargerError) {
+        guard ftruncate(descriptor, off_t(count)) == 0 else {
+            throw EnlargerError(.outputFailed, "a temporary file of \(count) bytes cannot be made: \(String(cString: strerror(errno)))")
+        }
+    }
+
     package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(EnlargerError) {
         var done = 0
         while done < bytes.count {

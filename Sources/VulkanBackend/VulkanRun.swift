@@ -150,13 +150,13 @@ package final class VulkanRun {
             // Memory is not zero when it is new, and columns at the sides must be when a strip of another width comes.
             try commands.submit(0, count: 1)
             var ledger = RowLedger(schedule: schedule, classes: pass.classOfNode)
-            for step in 0..<schedule.steps {
+            for step in schedule.steps {
                 if pending.count == VulkanDevice.bandsInFlight { try finishOldest() }
                 let outputs = fillTables(band, strip: strip, step: step, ledger: &ledger)
                 let rows = schedule.rows(input, step: step)
                 if !rows.isEmpty { try upload(strip, rows, host.host + layout.input(band)) }
                 for part in 0..<buffersOfBand { try commands.submit(1 + band * buffersOfBand + part, count: 1) }
-                let part = (Double(s) + Double(step + 1) / Double(schedule.steps)) / Double(pass.stripCount)
+                let part = (Double(s) + Double(step + 1) / Double(schedule.steps.count)) / Double(pass.stripCount)
                 pending.append(Pending(strip: strip, part: part, outputs: outputs, band: band, submission: commands.submitted))
                 band = (band + 1) % VulkanDevice.bandsInFlight
             }

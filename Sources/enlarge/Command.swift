@@ -8,7 +8,7 @@ struct Command {
     static let usage = """
         enlarge [upscale] INPUT... [-o FILE|FOLDER] [-m MODEL] [-s 2|3|4|8|2,4,8] [--memory SIZE] [--device auto|cpu|vulkan[:N]]
                 [--precision auto|fp32|bf16|fp16] [-j THREADS] [-f png|jpg|webp|tiff|avif] [-r] [--skip-existing]
-                [--chroma bicubic|bilinear] [-x] [--models FOLDER] [--json] [-q] [-v]
+                [--chroma bicubic|bilinear] [-x] [--tile N [--overlap N]] [--models FOLDER] [--json] [-q] [-v]
         enlarge plan      -m MODEL --size WxH [--memory SIZE] [--device ...] [--json]
         enlarge models    list | info MODEL | convert FROM TO | fetch NAME...|--all [--from URL] [--force]
         enlarge network   MODEL --input IN.npy --output OUT.npy      the bare network: float32 NCHW in, float32 NCHW out
@@ -16,12 +16,15 @@ struct Command {
         enlarge bench     -m MODEL --size WxH [--passes N]            the network alone, on random input
         enlarge devices
         enlarge serve     [--listen ADDRESS:PORT] [--data FOLDER] [--memory SIZE] [...]     the service: docs/service.md
+        enlarge worker    --queue nats://HOST:PORT --store FOLDER|s3://BUCKET [--memory SIZE] [...]  many machines: docs/scale.md
+        enlarge submit    INPUT... [-o FILE|FOLDER] [-m MODEL] [-s SCALE] [--wait] [--parts N] --queue nats://... --store ...
+        enlarge status    --queue nats://HOST:PORT [--json]
 
         Also understood, as Real-ESRGAN-ncnn-vulkan spells them: -i INPUT, -n MODEL with -m FOLDER, -g GPU, -t TILE, -j L:P:S.
         MODEL is a shipped name (lite-x3; -m lite -s 3 means the same) or a file. SIZE is a number of bytes, or takes K, M, G.
         Exit status: 0 done, 1 a picture failed, 2 wrong usage, 3 it does not fit the budget, 4 no such device.
         """
-    static let version = "0.1.0"
+    static let version = enlargerVersion
 
     static func main() {
         var words = Array(CommandLine.arguments.dropFirst())
@@ -39,6 +42,7 @@ struct Command {
         let commands: [String: ([String]) throws -> Int32] = [
             "upscale": UpscaleCommand.run, "plan": PlanCommand.run, "models": ModelsCommand.run, "network": NetworkCommand.run,
             "evaluate": EvaluateCommand.run, "bench": BenchCommand.run, "devices": DevicesCommand.run, "serve": ServeCommand.run,
+            "worker": WorkerCommand.run, "submit": SubmitCommand.run, "status": StatusCommand.run,
         ]
         let command = commands[words[0]]
         if command != nil { words.removeFirst() }

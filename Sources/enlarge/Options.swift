@@ -7,6 +7,8 @@ enum SharedFlags {
         "-m": "--model", "--model": "--model", "-s": "--scale", "--scale": "--scale", "--memory": "--memory", "--device": "--device",
         "--precision": "--precision", "-j": "--threads", "--threads": "--threads", "--models": "--models", "--size": "--size",
     ]
+    /// Those of commands that enlarge pictures.
+    static let pictureWithValue = ["--tile": "--tile", "--overlap": "--overlap"]
     static let alone = ["--json": "--json", "-q": "--quiet", "--quiet": "--quiet", "-v": "--verbose", "--verbose": "--verbose", "-h": "--help", "--help": "--help"]
 
     static func options(_ arguments: Arguments) throws(EnlargerError) -> UpscaleOptions {
@@ -25,21 +27,16 @@ enum SharedFlags {
             guard let precision = UpscaleOptions.Precision(rawValue: text) else { throw EnlargerError(.usage, "--precision \(text): auto, fp32, bf16 or fp16 are possible") }
             options.precision = precision
         }
-        if let text = arguments.value("--device") { options.device = try device(text) }
-        return options
-    }
-
-    private static func device(_ text: String) throws(EnlargerError) -> UpscaleOptions.Device {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        switch parts[0] {
-        case "auto" where parts.count == 1: return .auto
-        case "cpu" where parts.count == 1: return .cpu
-        case "vulkan" where parts.count == 1: return .vulkan(index: nil)
-        case "vulkan" where parts.count == 2:
-            if let index = Int(parts[1]), index >= 0 { return .vulkan(index: index) }
-        default: break
+        if let size = try arguments.integer("--tile", in: 1...Int.max) {
+            options.tiling = try Tiling(size: size, overlap: arguments.integer("--overlap", in: 0...Int.max))
+        } else if arguments.value("--overlap") != nil {
+            throw EnlargerError(.usage, "--overlap goes with --tile")
         }
-        throw EnlargerError(.usage, "--device \(text): auto, cpu, vulkan or vulkan:N are possible")
+        if let text = arguments.value("--device") {
+            guard let device = UpscaleOptions.Device(text) else { throw EnlargerError(.usage, "--device \(text): auto, cpu, vulkan or vulkan:N are possible") }
+            options.device = device
+        }
+        return options
     }
 }
 

@@ -1,7 +1,7 @@
 import Glibc
 
 /// A bar with a time to finish on a terminal's standard error, and nothing anywhere else.
-final class ProgressBar {
+final class ProgressBar: @unchecked Sendable {  // drawn by one thread; `clear` touches nothing
     private let label: String
     private let isShown: Bool
     private let clock = ContinuousClock()
@@ -15,7 +15,8 @@ final class ProgressBar {
         drawn = start
     }
 
-    func update(_ part: Double) {
+    /// - Parameter label: in place of the bar's own.
+    func update(_ part: Double, of label: String? = nil) {
         guard isShown else { return }
         let now = clock.now
         guard drawn.duration(to: now) > .milliseconds(100) || part >= 1 else { return }
@@ -24,7 +25,7 @@ final class ProgressBar {
         let elapsed = start.duration(to: now) / .seconds(1)
         let left = part > 0.01 ? " \(seconds(elapsed / part - elapsed)) left" : ""
         let bar = String(repeating: "=", count: filled) + String(repeating: " ", count: width - filled)
-        draw("\r\u{1B}[K\(label) [\(bar)] \(Int(part * 100)) %\(left)")
+        draw("\r\u{1B}[K\(label ?? self.label) [\(bar)] \(Int(part * 100)) %\(left)")
     }
 
     func clear() {

@@ -11,28 +11,38 @@ enum ServeCommand {
         guard arguments.positional.isEmpty else {
             throw EnlargerError(.usage, "serve takes no \(arguments.positional[0])")
         }
-        let configuration = try ServiceConfiguration { flag in
-            arguments.value(flag)
-                ?? processVariable(ServiceConfiguration.variable(of: flag)).flatMap { $0.isEmpty ? nil : $0 }
-        }
-        // Before any thread starts: all inherit the mask, and one waits for the signals.
+        let configuration = try ServiceConfiguration { setting($0, arguments) }
+        let signals = prepareProcess()
+        let service = try EnlargeService(configuration: configuration, version: Command.version)
+        try service.start()
+        awaitEnd(signals)
+        service.stop()
+        return ExitStatus.done
+    }
+
+    /// What is given for a flag, or in its variable.
+    static func setting(_ flag: String, _ arguments: Arguments) -> String? {
+        arguments.value(flag) ?? processVariable(ServiceConfiguration.variable(of: flag)).flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// Before any thread starts: all inherit the mask, and one waits for the signals.
+    static func prepareProcess() -> sigset_t {
         ProcessMemory.configure()
         var ends = sigset_t()
         sigemptyset(&ends)
         for number in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&ends, number) }
         pthread_sigmask(SIG_BLOCK, &ends, nil)
         raiseDescriptorLimit()
+        return ends
+    }
 
-        let service = try EnlargeService(configuration: configuration, version: Command.version)
-        try service.start()
-        var number: Int32 = 0
+    /// Waits for a signal to end. A second one ends the process at once; jobs go on at the next start.
+    static func awaitEnd(_ signals: sigset_t) {
+        var ends = signals, number: Int32 = 0
         sigwait(&ends, &number)
-        // A second one ends it at once; jobs go on at the next start.
         signal(SIGTERM, SIG_DFL)
         signal(SIGINT, SIG_DFL)
         pthread_sigmask(SIG_UNBLOCK, &ends, nil)
-        service.stop()
-        return ExitStatus.done
     }
 
     /// A connection takes one descriptor and its picture a few more.

@@ -8,7 +8,7 @@ enum UpscaleCommand {
         let habits = try Habits(words)
         let arguments = try Arguments(
             habits.words,
-            withValue: SharedFlags.withValue.merging(
+            withValue: SharedFlags.withValue.merging(SharedFlags.pictureWithValue) { a, _ in a }.merging(
                 ["-o": "--output", "--output": "--output", "-f": "--format", "--format": "--format", "--chroma": "--chroma"]) { a, _ in a },
             alone: SharedFlags.alone.merging(
                 ["-r": "--recursive", "--recursive": "--recursive", "--skip-existing": "--skip-existing", "-x": "--tta"]) { a, _ in a })

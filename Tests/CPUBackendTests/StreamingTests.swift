@@ -6,13 +6,14 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Runs a plan and gives back all outputs, [output][channel][row][column].
+/// Runs a plan and gives back all outputs, [output][channel][row][column]. Every row must come once, in order, in every strip.
 func run(_ graph: NetworkGraph, _ plan: Plan, device: CPUDevice, input: [Float]) throws -> [[Float]] {
     let execution = try CPURun(network: CPUNetwork(graph: graph, device: device), plan: plan, pool: ThreadPool(threads: device.threads))
     let (width, height) = (plan.width, plan.height)
     var results = graph.outputs.map { output in
         [Float](repeating: .nan, count: graph.channels[output.node] * width * height * graph.scales[output.node] * graph.scales[output.node])
     }
+    var next = graph.outputs.map { _ in [Int](repeating: 0, count: width) }
     try input.withUnsafeBufferPointer { source in
         try execution.run(
             fill: { s, row, view in
@@ -22,12 +23,19 @@ func run(_ graph: NetworkGraph, _ plan: Plan, device: CPUDevice, input: [Float])
             },
             deliver: { s, index, row, view in
                 let scale = graph.scales[graph.outputs[index].node]
+                for column in s.core {
+                    #expect(next[index][column] == row)
+                    next[index][column] = row + 1
+                }
                 results[index].withUnsafeMutableBufferPointer { target in
                     for c in 0..<graph.channels[graph.outputs[index].node] {
                         view.copy(channel: c, to: target.baseAddress! + (c * height * scale + row) * width * scale + s.core.lowerBound * scale)
                     }
                 }
             })
+    }
+    for (index, output) in graph.outputs.enumerated() {
+        #expect(next[index] == [Int](repeating: graph.scales[output.node] * height, count: width))
     }
     return results
 }

@@ -17,7 +17,7 @@ import Testing
         let made = try pixels(output), expected = try pixels(#require(SharedData.path("golden/\(name).png")))
         #expect(made.count == expected.count)
         let difference = zip(made, expected).reduce(0) { max($0, abs(Int($1.0) - Int($1.1))) }
-        #expect(difference <= (name.hasPrefix("EDSR") ? 1 : 2))
+        #expect(difference <= 1)
     }
 
     private func pixels(_ path: String) throws -> [UInt8] {

@@ -35,7 +35,7 @@ extension CommandTests {
 
         @Test func `info lists every node that cannot be read`() throws {
             var w = ONNXWriter()
-            w.node("GlobalAveragePool", ["x"], ["a"])
+            w.node("GlobalMaxPool", ["x"], ["a"])
             w.node("Erf", ["a"], ["y"])
             let path = try save(w, "bad.onnx")
             let result = try Enlarge.run("models", "info", path, "--json", in: folder)

@@ -128,7 +128,7 @@ import Testing
                 let queue = try SQLiteJobQueue(folder: DataFolder(path: fixture.path))
                 _ = try queue.submit(.sample())
                 _ = try queue.jobs(owner: "", limit: 1000, after: nil)
-                while let claim = try queue.claim(worker: "a", lease: .seconds(9)) {
+                while let claim = try queue.claim(worker: "a", timeout: .zero) {
                     _ = try queue.complete(claim, resultBytes: 1, seconds: 1)
                 }
             } catch {
@@ -153,7 +153,7 @@ import Testing
         #expect(try queue.state(of: acknowledged[0]) == .done)
         #expect(try queue.job(acknowledged[1], owner: "")?.problem?.code == "interrupted")
         #expect(try queue.counts()[.running] == 0)
-        #expect(try queue.claim(worker: "a", lease: .seconds(9))?.job.id == acknowledged[1])
+        #expect(try queue.claim(worker: "a", timeout: .zero)?.job.id == acknowledged[1])
     }
 }
 
@@ -236,9 +236,9 @@ private func leave(_ path: String) async throws {
             #expect(write(file, line, line.count) == line.count)
         }
         for _ in 0..<2 { acknowledge(try queue.submit(.sample()).id) }
-        let first = try #require(try queue.claim(worker: "a", lease: .seconds(3600)))
+        let first = try #require(try queue.claim(worker: "a", timeout: .zero))
         _ = try queue.complete(first, resultBytes: 1, seconds: 1)
-        _ = try #require(try queue.claim(worker: "a", lease: .seconds(3600)))
+        _ = try #require(try queue.claim(worker: "a", timeout: .zero))
         Thread.detachNewThread {
             usleep(100_000)
             kill(getpid(), SIGKILL)

@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import NATSQueue
 import Synchronization
 import Tensors
 import Testing
@@ -7,16 +8,24 @@ import Testing
 /// A kind of queue. Every one in `all` passes every test of the protocol.
 struct QueueKind: Sendable, CustomTestStringConvertible {
     let testDescription: String
+    /// A server counts the time of leases and pauses, in its own clock: tests that let time pass wait for it.
+    let hasServer: Bool
     /// Opens the queue that lives in a folder, and makes it where there is none. A queue that is let go leaves the folder
     /// as a crash would: nothing is released or completed by it.
     let open:
         @Sendable (_ folder: String, _ policy: JobQueuePolicy, _ now: @escaping @Sendable () -> JobTime)
             throws(EnlargerError) -> any JobQueue
 
-    static let all = [sqlite]
+    /// JetStream where nats-server is installed; `scripts/install-test-packages` does that.
+    static let all = NATSServer.path == nil ? [sqlite] : [sqlite, jetStream]
 
-    static let sqlite = QueueKind(testDescription: "SQLite") { folder, policy, now throws(EnlargerError) in
+    static let sqlite = QueueKind(testDescription: "SQLite", hasServer: false) { folder, policy, now throws(EnlargerError) in
         try SQLiteJobQueue(folder: DataFolder(path: folder), policy: policy, now: now)
+    }
+
+    static let jetStream = QueueKind(testDescription: "JetStream", hasServer: true) { folder, policy, now throws(EnlargerError) in
+        let prefix = folder.split(separator: "/").last!.filter { $0 != "." }
+        return try JetStreamJobQueue(connection: NATSServer.shared.connect(prefix: String(prefix)), policy: policy, now: now)
     }
 }
 
@@ -57,13 +66,34 @@ final class QueueFixture {
         opened = try kind.open(path, policy) { [clock] in clock.now }
     }
 
+    /// The same queue as another process sees it; with one process, the queue itself.
+    func another() throws -> any JobQueue {
+        kind.hasServer ? try kind.open(path, policy) { [clock] in clock.now } : queue
+    }
+
     @discardableResult
     func submit(_ name: String? = nil, owner: String = "") throws -> Job {
         try queue.submit(.sample(name, owner: owner))
     }
 
-    func claim(_ worker: String = "a", lease: Duration = .seconds(30)) throws -> JobClaim {
-        try #require(try queue.claim(worker: worker, lease: lease))
+    /// The next job. What is about to be delivered by a server is waited for.
+    func claim(_ worker: String = "a") throws -> JobClaim {
+        try #require(try queue.claim(worker: worker, timeout: kind.hasServer ? .seconds(10) : .zero))
+    }
+
+    /// Whether no job is ready.
+    func isIdle() throws -> Bool { try queue.claim(worker: "idle", timeout: .zero) == nil }
+
+    /// Lets time pass, for leases and pauses too.
+    func pass(_ duration: Duration) {
+        clock.advance(duration)
+        if kind.hasServer { Thread.sleep(forTimeInterval: duration / .seconds(1)) }
+    }
+
+    /// The process ends and another one takes its place, which waits for the leases where a server holds them.
+    func crash() throws {
+        try reopen()
+        if kind.hasServer { pass(policy.lease) }
     }
 
     /// The job as it is now, of the owner "".
@@ -77,6 +107,15 @@ extension JobRequest {
             width: 80,
             height: 60, inputBytes: 1234, plannedBytes: 5_000_000_000, expectedSeconds: 1.5,
             parameters: ["precision": "fp32", "chroma": "bicubic"])
+    }
+}
+
+extension JobQueuePolicy {
+    /// With a short lease, for tests that wait for its end.
+    static func lease(_ lease: Duration) -> JobQueuePolicy {
+        var policy = JobQueuePolicy()
+        policy.lease = lease
+        return policy
     }
 }
 

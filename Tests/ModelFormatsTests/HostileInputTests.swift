@@ -7,7 +7,7 @@ import Testing
 /// Damaged files give a model or an error, never a crash.
 @Suite struct HostileInputTests {
     static let small: [(name: String, bytes: [UInt8])] = {
-        let made = [("edsr", Fixtures.edsr().bytes), ("pyramid", Fixtures.pyramid().bytes)]
+        let made = [("edsr", SmallFiles.edsr().bytes), ("pyramid", SmallFiles.pyramid().bytes)]
         return made.flatMap { name, bytes in [(name, bytes), (name + " native", try! SafetensorsFile.serialized(Fixtures.load(bytes)))] }
     }()
 

@@ -139,7 +139,7 @@ private struct NCNNFiles {
     }
 
     static let refused: [([(String, Int)], EnlargerError.Code, String)] = [
-        ([("Pooling pool 1 1 x y 0=1 4=1", 1)], .modelUnsupported, "pool"),
+        ([("Pooling pool 1 1 x y 0=0 4=1", 1)], .modelUnsupported, "pool"),
         ([("MultiHeadAttention attend 1 1 x y 0=4", 1)], .modelUnsupported, "attend"),
         ([("Yolo strange 1 1 x y", 1)], .modelUnsupported, "strange"),
         ([("ReLU m 1 1 z y", 1)], .modelInvalid, "no layer before it makes"),
@@ -156,7 +156,7 @@ private struct NCNNFiles {
         ([("Padding m 1 1 x y 0=1 1=1 2=1 3=1", 1)], .modelUnsupported, "changes the map's size"),
         ([("Convolution m 1 1 x y 0=4 1=3 3=2 4=1 6=144", 1)], .modelUnsupported, "stride 2"),
         ([("Convolution m 1 1 x y 0=4 1=3 4=1 6=144 8=2", 1)], .modelUnsupported, "8 bits"),
-        ([("Convolution m 1 1 x y 0=4 1=3 6=144", 1)], .modelUnsupported, "padding 0"),
+        ([("Convolution m 1 1 x y 0=4 1=5 4=1 6=400", 1)], .modelUnsupported, "padding 1"),
         ([("Convolution m 1 1 x y 0=4 1=3 4=1 6=145", 1)], .modelInvalid, "145 weights"),
         ([("Convolution m 1 1 x y 0=999999999 1=3 4=1 6=144", 1)], .modelInvalid, "999999999"),
         ([("Scale m 1 1 x y 0=99999999", 1)], .modelInvalid, "99999999"),
@@ -169,7 +169,7 @@ private struct NCNNFiles {
 
     @Test func `every layer that is not read is named at once`() throws {
         let error = #expect(throws: EnlargerError.self) {
-            try NCNNFiles(middle: [("Pooling p 1 1 x z", 1), ("Softmax q 1 1 z y", 1)]).load()
+            try NCNNFiles(middle: [("Reduction p 1 1 x z", 1), ("Softmax q 1 1 z y", 1)]).load()
         }
         #expect(error?.message.contains("\"p\"") == true && error?.message.contains("\"q\"") == true)
     }

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct RoundTripTests {
     @Test func `fixtures survive the native format`() throws {
-        for bytes in [Fixtures.edsr().bytes, Fixtures.pyramid().bytes] {
+        for bytes in [SmallFiles.edsr().bytes, SmallFiles.pyramid().bytes] {
             var model = try Fixtures.load(bytes)
             model.metadata = ["licence": "CC0 \"quoted\" ü"]
             #expect(Fixtures.description(try Fixtures.load(SafetensorsFile.serialized(model))) == Fixtures.description(model))
@@ -35,10 +35,12 @@ import Testing
             .init("difference", .subtract, inputs: [7, 9]),
             .init("all", .concatenate, inputs: [10, 9]),
             .init("tail", .convolution(tail), inputs: [11]),
-            .init("border", .border(.reflect, 2), inputs: [12]),
-            .init("last", .convolution(Convolution(weights: TensorData(random.floats(9 * 9), shape: [3, 3, 3, 3]))), inputs: [13]),
+            .init("mean", .globalMean, inputs: [12]),
+            .init("centred", .subtract, inputs: [12, 13]),
+            .init("border", .border(.reflect, 2), inputs: [14]),
+            .init("last", .convolution(Convolution(weights: TensorData(random.floats(9 * 9), shape: [3, 3, 3, 3]))), inputs: [15]),
         ]
-        let graph = try NetworkGraph(nodes: nodes, outputs: [.init(name: "x2", node: 14)]).simplified()
+        let graph = try NetworkGraph(nodes: nodes, outputs: [.init(name: "x2", node: 16)]).simplified()
         let model = Model(architecture: "test", graph: graph, processing: Processing(channels: .rgb, mean: [0, 0.1, 3], inputScale: 1 / 255))
         #expect(Fixtures.description(try Fixtures.load(SafetensorsFile.serialized(model))) == Fixtures.description(model))
     }

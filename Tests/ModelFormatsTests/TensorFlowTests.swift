@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct TensorFlowTests {
     @Test func `EDSR is read, simplified, with its weights as they are stored`() throws {
-        let model = try Fixtures.load(Fixtures.edsr().bytes)
+        let model = try Fixtures.load(SmallFiles.edsr().bytes)
         #expect(model.architecture == "edsr")
         #expect(model.processing == Processing(channels: .bgr, mean: [103.1545782, 111.561547, 114.35629928], inputScale: 1))
         #expect(model.graph.nodes.map(\.name) == ["IteratorGetNext", "head", "c1", "c2", "body", "tail", "NHWC_output"])
@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test func `outputs are distinct nodes by ascending scale`() throws {
-        let model = try Fixtures.load(Fixtures.pyramid().bytes)
+        let model = try Fixtures.load(SmallFiles.pyramid().bytes)
         #expect(model.architecture == "lapsrn")
         #expect(model.graph.outputs.map(\.name) == ["NCHW_output_2x", "NCHW_output_4x"])
         #expect(model.scales == [2, 4])

@@ -17,47 +17,65 @@ private struct RowsOnly: DeviceCosts {
 }
 
 @Suite struct `The planner` {
+    /// The network in one part (or as few as it takes), and in as many as possible.
+    private func allParts(_ graph: NetworkGraph) -> [NetworkPart] {
+        let lags = graph.lags(.rows), cuts = Planner(graph: graph, costs: RowsOnly()).possibleCuts
+        return graph.parts(cutAt: [], rowLags: lags) + graph.parts(cutAt: cuts, rowLags: lags)
+    }
+
     @Test(arguments: TestGraphs.names)
-    func `makes every row of every node exactly once, in order`(name: String) throws {
+    func `makes every row of every node exactly once, in order`(name: String) {
         let graph = TestGraphs.make(name)
-        let part = try #require(graph.parts(cutAt: [], rowLags: graph.lags(.rows)).first)
-        for height in [1, 3, 4, 17, 40] {
-            for band in [4, 8, 16, 64] {
-                let schedule = Schedule(graph: graph, part: part, height: height, bandRows: band)
-                for n in graph.nodes.indices {
-                    var next = 0
-                    for step in 0..<schedule.steps {
-                        let rows = schedule.rows(n, step: step)
-                        guard !rows.isEmpty else { continue }
-                        #expect(rows.lowerBound == next)
-                        next = rows.upperBound
+        for part in allParts(graph) {
+            for height in [1, 3, 4, 17, 40] {
+                for band in [4, 8, 16, 64] {
+                    let schedule = Schedule(graph: graph, part: part, height: height, bandRows: band)
+                    for n in part.visited {
+                        var next = 0
+                        for step in schedule.steps {
+                            let rows = schedule.rows(n, step: step)
+                            guard !rows.isEmpty else { continue }
+                            #expect(rows.lowerBound == next)
+                            next = rows.upperBound
+                        }
+                        #expect(next == graph.scales[n] * height, "node \(n), height \(height), band \(band)")
                     }
-                    #expect(next == graph.scales[n] * height, "node \(n), height \(height), band \(band)")
                 }
             }
         }
     }
 
     @Test(arguments: TestGraphs.names)
-    func `never asks for a row that is not there yet or no longer there`(name: String) throws {
+    func `never asks for a row that is not there yet or no longer there`(name: String) {
         let graph = TestGraphs.make(name)
-        let part = try #require(graph.parts(cutAt: [], rowLags: graph.lags(.rows)).first)
-        for height in [1, 5, 33] {
-            for band in [4, 12] {
-                let schedule = Schedule(graph: graph, part: part, height: height, bandRows: band)
-                var ledger = RowLedger(schedule: schedule, classes: Array(repeating: 0, count: graph.nodes.count))
-                for step in 0..<schedule.steps {
-                    for (n, node) in graph.nodes.enumerated() {
-                        let rows = ledger.begin(n, step: step)
-                        for (index, input) in node.inputs.enumerated() where !rows.isEmpty {
-                            let limit = graph.scales[input] * height
-                            for row in node.operation.needed(.rows, input: index, for: rows) where row >= 0 && row < limit {
-                                #expect(ledger.inputSlot(input, row: row) >= 0)
+        for part in allParts(graph) {
+            for height in [1, 5, 33] {
+                for band in [4, 12] {
+                    let schedule = Schedule(graph: graph, part: part, height: height, bandRows: band)
+                    var ledger = RowLedger(schedule: schedule, classes: graph.nodes.indices.map { part.means.contains($0) ? -1 : 0 })
+                    for step in schedule.steps {
+                        for n in part.visited {
+                            let rows = ledger.begin(n, step: step), node = graph.nodes[n]
+                            for (index, input) in node.inputs.enumerated() where !rows.isEmpty && part.nodes.contains(n) && !graph.isConstant[input] {
+                                let limit = graph.scales[input] * height
+                                for row in node.operation.needed(.rows, input: index, for: rows) where row >= 0 && row < limit {
+                                    #expect(ledger.inputSlot(input, row: row) >= 0)
+                                }
                             }
+                            ledger.end(n, step: step)
                         }
-                        ledger.end(n, step: step)
                     }
                 }
+            }
+        }
+    }
+
+    @Test(arguments: TestGraphs.names)
+    func `keeps every tile grid of the whole network in each of its parts`(name: String) {
+        let graph = TestGraphs.make(name), lags = graph.lags(.rows)
+        for part in allParts(graph) {
+            for n in part.visited where part.nodes.contains(n) {
+                #expect(part.lags[n] >= 0 && (lags[n] - part.lags[n]) % Schedule.tile == 0)
             }
         }
     }

@@ -105,6 +105,12 @@ package enum ReferenceEvaluator {
         case .subtract: combine(inputs, &out, -)
         case .multiply: combine(inputs, &out, *)
         case .concatenate: out.values = inputs.flatMap(\.values)
+        case .globalMean:
+            let plane = x.height * x.width
+            for c in 0..<x.channels {
+                let mean = x.values[c * plane..<(c + 1) * plane].reduce(0.0) { $0 + Double($1) } / Double(plane)
+                for i in c * plane..<(c + 1) * plane { out.values[i] = Float(mean) }
+            }
         case .slice(let range):
             let plane = x.height * x.width
             out.values = Array(x.values[range.lowerBound * plane..<range.upperBound * plane])

@@ -6,7 +6,7 @@ package enum TestGraphs {
     package static let names = [
         "edsr", "edsr, 8-bit weights", "edsr, 16-bit weights", "wide edsr", "fsrcnn-like", "espcn-like", "lapsrn-like", "dense", "with planes around", "elementwise",
         "even and dilated kernels", "nearest and bilinear", "enlarged, then reduced", "sharp bicubic and bilinear from the corner",
-        "residuals that are planar", "borders that go on",
+        "residuals that are planar", "borders that go on", "channel attention",
     ]
 
     package static func make(_ name: String) -> NetworkGraph {
@@ -147,6 +147,24 @@ package enum TestGraphs {
                 let e = conv(conv(d, 3, 32, 32), 3, 32, 12)
                 let up = add(.depthToSpace(2, .channelFirst), e)
                 let result = add(.add, conv(add(.border(.reflect, 2), up), 5, 3, 3), add(.resize(.nearest, 2), x))
+                return try finish(result)
+            case "channel attention":
+                let x = add(.input(channels: 3))
+                let head = conv(x, 3, 3, 40)
+                var y = head
+                for k in 0..<2 {
+                    let z = conv(conv(y, 3, 40, 40, .relu), 3, 40, 40)
+                    let mean = add(.globalMean, z)
+                    let weight = add(.activation(.sigmoid), conv(conv(mean, 1, 40, 5, .relu), 1, 5, k == 0 ? 40 : 1))
+                    y = add(.add, add(.multiply, weight, z), y)
+                }
+                // A mean that is taken away and put back, and one of few planes.
+                let mean = add(.globalMean, y)
+                let centred = conv(add(.subtract, y, mean), 3, 40, 40, residual: head, scale: 0.5)
+                let up = add(.depthToSpace(2, .channelFirst), conv(add(.add, mean, centred), 3, 40, 12))
+                let few = add(.affine(scale: [0.5], offset: [0.1]), add(.activation(.tanh), add(.globalMean, up)))
+                let all = add(.concatenate, few, add(.multiply, few, few))
+                let result = add(.subtract, add(.slice(1..<4), all), up)
                 return try finish(result)
             case "residuals that are planar":
                 let x = add(.input(channels: 3))

@@ -72,7 +72,7 @@ def main():
         seeded = [networks.write(f"{folder}/seeded-{seed}", seed) for seed in range(options.count)]
         for number, stem in enumerate(stems + seeded):
             rng = np.random.default_rng(number)
-            for width, height in ((37, 29), (12, 9)) if stem in stems else ((int(rng.integers(3, 40)), int(rng.integers(3, 40))),):
+            for width, height in ((37, 29), (12, 9)) if stem in stems else (tuple(int(rng.integers(3, 40)) + networks.cut(stem) for _ in "wh"),):
                 picture = made_picture(rng, width, height)
                 expected, found = by_ncnn(stem, picture), by_enlarger(options.enlarge, stem, picture, folder)
                 if expected.shape != found.shape:

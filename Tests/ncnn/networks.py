@@ -64,7 +64,7 @@ class Writer:
 
 def elementwise(w, x, c):
     """One random layer of c channels to c channels."""
-    kind = w.random.integers(0, 13)
+    kind = w.random.integers(0, 14)
     if kind == 0:
         return w.prelu(x, c)
     if kind == 1:
@@ -100,16 +100,57 @@ def elementwise(w, x, c):
         pad = int(w.random.integers(1, 3))
         sides = " ".join(f"{side}={pad}" for side in range(4))
         return w.convolution(w.layer("Padding", [x], 1, *sides.split(), f"4={w.random.integers(0, 3)}")[0], c, c, kernel=2 * pad + 1, padding=0)
+    if kind == 12:
+        return channel_attention(w, x, c)
     a, b = w.layer("Split", [x], 2)
     part = w.layer("Crop", [a], 1, "-23309=1,1", f"-23310=1,{c - 1}", "-23311=1,0")[0]
     return w.layer("Concat", [b, w.convolution(part, c - 2, 4)], 1, "0=0")[0], c + 4
 
 
-def write(stem, seed):
+def channel_attention(w, x, c):
+    """Squeeze and excitation: the mean over the picture, two matrices, and its product with the map."""
+    a, b = w.layer("Split", [x], 2)
+    mean = w.layer("Pooling", [a], 1, "0=1", "4=1")[0]
+    for size, outputs, activation in ((c, 4, "9=1"), (4, c, "9=4")):
+        w.tagged(w.numbers(size * outputs, np.sqrt(1.5 / size)))
+        w.raw(w.numbers(outputs, 0.1))
+        mean = w.layer("InnerProduct", [mean], 1, f"0={outputs}", "1=1", f"2={size * outputs}", activation)[0]
+    weight = w.layer("Reshape", [mean], 1, "0=1", "1=1", f"2={c}")[0]
+    return w.layer("BinaryOp", [b, weight], 1, "0=2")[0]
+
+
+def unpadded(w):
+    """As waifu2x: convolutions without padding, then a transposed one that cuts as well, or none."""
+    x, c = w.convolution(w.layer("Input", [], 1)[0], 3, 16, padding=0, activation=2), 16
+    for _ in range(int(w.random.integers(1, 4))):
+        if w.random.integers(0, 2):
+            a, b = w.layer("Split", [x], 2)
+            x = w.layer("BinaryOp", [w.convolution(a, c, c, kernel=1), b], 1, "0=0")[0]
+        x = w.convolution(x, c, c, kernel=int(w.random.choice([3, 3, 5])), padding=0, activation=2)
+    if w.random.integers(0, 2):
+        x = w.layer("PixelShuffle", [w.convolution(x, c, 12, padding=0)], 1, "0=2")[0]
+        w.convolution(x, 3, 3, kernel=5, padding=0)
+        return
+    # 4 x 4, stride 2, 3 pixels less at each side.
+    w.tagged(w.numbers(c * 3 * 16, np.sqrt(1.5 / (c * 4))))
+    w.raw(w.numbers(3, 0.1))
+    w.layer("Deconvolution", [x], 1, "0=3", "1=4", "3=2", "4=3", "5=1", f"6={c * 48}")
+
+
+def cut(stem):
+    """Pixels that a network of `write` may take off a picture's sides."""
+    return 24 if int(stem.rsplit("-", 1)[1]) % 8 == 7 else 0
+
+
+def write(stem, seed, widths=(8, 13, 16, 32)):
     w = Writer(seed, half=seed % 2 == 1)
+    if seed % 8 == 7:
+        unpadded(w)
+        w.save(stem)
+        return stem
     x = w.layer("Input", [], 1)[0]
     side, x = w.layer("Split", [x], 2)
-    c = int(w.random.choice([8, 13, 16, 32]))
+    c = int(w.random.choice(widths))
     x = w.convolution(x, 3, c)
     for _ in range(int(w.random.integers(2, 6))):
         x = elementwise(w, x, c)

@@ -145,6 +145,28 @@ def pixels_attention():
     return b.finish(b.add(b.conv(x, 3), b.resize("input", 2, "linear", by="sizes")))
 
 
+def channel_attention(opset=14, by="pool"):
+    """Attention of channels (RCAN): means over the picture, which take a pass each."""
+    b = Builder(3, 16, opset=opset)
+    head = x = b.conv("input", 32)
+    for _ in range(3):
+        y = b.conv(b.relu(b.conv(x, 32)), 32)
+        if by == "pool":
+            mean = b.node("GlobalAveragePool", [y], 32)
+        elif opset < 18:
+            mean = b.node("ReduceMean", [y], 32, axes=[2, 3], keepdims=1)
+        else:
+            mean = b.node("ReduceMean", [y, b.tensor([-1, -2], np.int64)], 32, keepdims=1)
+        weight = b.unary("Sigmoid", b.conv(b.relu(b.conv(mean, 4, 1)), 32, 1))
+        x = b.add(b.binary("Mul", y, weight), x)
+    x = b.add(b.conv(x, 32), head)
+    # Contrast-aware, as IMDN's: the mean is taken away first.
+    centred = b.binary("Sub", x, b.node("GlobalAveragePool", [x], 32))
+    deviation = b.node("GlobalAveragePool", [b.binary("Mul", centred, centred)], 32)
+    x = b.binary("Mul", x, b.unary("Sigmoid", b.conv(deviation, 32, 1)))
+    return b.finish(b.shuffle(b.conv(x, 12), 2))
+
+
 def channels_last():
     """As converters from TensorFlow write: Transpose around an NCHW network."""
     b = Builder(3, 10, opset=13, channels_last=True)
@@ -264,7 +286,8 @@ NETWORKS = {
     "edsr-spelled": lambda: edsr(2, "script", 12, spelled="dynamic"), "edsr-fixed": lambda: edsr(2, "script", 17, size=(19, 26), spelled="fixed"),
     "fsrcnn-x2": lambda: fsrcnn(2), "fsrcnn-x3": lambda: fsrcnn(3), "espcn-spelled": lambda: espcn(3), "espcn-dcr": lambda: espcn(2, order="DCR", opset=11),
     "espcn-d2s": lambda: espcn(3, False), "lapsrn-x4": lapsrn, "srvgg-x4": srvgg, "rrdb": rrdb, "carn": carn, "imdn": imdn, "imdn-11": lambda: imdn(11),
-    "pixel-attention": pixels_attention, "channels-last": channels_last, "conventions": conventions, "resizes": resizes,
+    "pixel-attention": pixels_attention, "channel-attention": channel_attention, "channel-attention-reduce": lambda: channel_attention(14, "reduce"),
+    "channel-attention-18": lambda: channel_attention(18, "reduce"), "channels-last": channels_last, "conventions": conventions, "resizes": resizes,
     "rrdb-half": lambda: rrdb(dtype=np.float16), "edsr-external": external, "edsr-metadata": lambda: edsr(2, metadata={"enlarger.channels": "bgr", "enlarger.range": "255"}),
     "reflected": reflected, "operator-set-9": old,
 }

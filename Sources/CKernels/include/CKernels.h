@@ -125,6 +125,9 @@ void ek_binary_run(enum ek_binary op, ek_map x, ek_map y, ek_map out, int rows, 
 void ek_copy_channels(ek_map in, int c0, ek_map out, int d0, int n, int rows, int col0, int col1);
 /// Copies column `from` of `in` to column `to` of `out`, every channel.
 void ek_copy_column(ek_map in, int from, ek_map out, int to, int rows);
+/// sums[c] += the row's sum, for channels c in [c0, c1) and each row in turn; a row's sum starts at nothing and goes from left to
+/// right. c0 is a multiple of 16. Calls over other channels may run at once.
+void ek_sum_channels(ek_map in, int c0, int c1, int rows, int col0, int col1, double *sums);
 /// out.rows[s*i + dy]: order 0: input channel (dy*s + dx)*C + c; order 1: c*s*s + dy*s + dx. out column (col - in_pad)*s + dx + out_pad.
 void ek_depth_to_space(ek_map in, ek_map out, int s, int order, int rows, int col0, int col1, int in_pad, int out_pad);
 /// Resize by s / divisor (the divisor is 1 for methods 0 and 4), half-pixel centres, edges repeated. method 0 nearest, 1 bilinear, 2 bicubic (Keys, a = -0.5),

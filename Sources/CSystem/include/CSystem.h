@@ -5,6 +5,9 @@
 /// Processors that this process may run on (its affinity mask).
 int es_processor_count(void);
 
+/// The file that this code was loaded from, as the loader names it: the program, or a library. NULL where it cannot tell.
+const char *es_code_file(void);
+
 /// glibc: at most `heaps` heaps; blocks of `block` bytes and more are mapped one by one; that much is kept free at a
 /// heap's end.
 void es_limit_heaps(int heaps, int block);

@@ -96,16 +96,20 @@ extension EnlargeService {
                 413, "picture_too_large",
                 "at most \(settings.maxPixels) pixels are taken, and \(settings.maxOutputPixels) made")
         }
-        let plan = try? planner.plan(width: width, height: height, budget: settings.memory)
+        // As a PNG on both ways: the budget holds decoder and encoder too.
+        let codecs = PictureCodecs.streamingBytes(
+            width: width, height: height, scale: scale, bits: bits, colourChannels: kind.colourChannels, hasAlpha: kind.hasAlpha)
+        let plan = try? planner.plan(width: width, height: height, budget: settings.memory - codecs)
         let slowness = (planner.costs as? CPUDevice)?.slowness ?? 1
         return json(
             .object([
-                ("fits", .boolean(plan != nil)), ("planned_bytes", .optional(plan?.plannedBytes)),
-                ("minimum_bytes", .integer(planner.minimumBytes(width: width, height: height))),
+                ("fits", .boolean(plan != nil)), ("planned_bytes", .optional(plan.map { $0.plannedBytes + codecs })),
+                ("minimum_bytes", .integer(planner.minimumBytes(width: width, height: height) + codecs)),
                 ("weights_bytes", .integer(planner.weightsBytes)),
                 ("activation_bytes", .optional(plan?.activationBytes)),
                 ("scratch_bytes", .optional(plan?.scratchBytes)),
-                ("io_bytes", .optional(plan?.ioBytes)), ("band_rows", .optional(plan?.bandRows)),
+                ("io_bytes", .optional(plan?.ioBytes)), ("codec_bytes", .integer(codecs)),
+                ("band_rows", .optional(plan?.bandRows)),
                 ("strips", .optional(plan?.stripCount)), ("passes", .optional(plan?.passes.count)),
                 ("temporary_bytes", .optional(plan?.temporaryBytes)),
                 ("expected_seconds", .optional(plan.map { $0.seconds * slowness })), ("budget_bytes", .integer(settings.memory)),
@@ -146,13 +150,13 @@ extension EnlargeService {
             height: picture.height, inputBytes: input.count, plannedBytes: picture.plannedBytes,
             expectedSeconds: picture.expectedSeconds,
             parameters: picture.parameters.kept)
-        try files.keepInput(request.id, descriptor: input.descriptor, path: input.path!)
-        input.taken()
-        do {
+        if try pictures.keepInput(request, descriptor: input.descriptor, path: input.path!) { input.taken() }
+        do throws(EnlargerError) {
             let job = try queue.submit(request)
             return json(job.json, status: 202, headers: [("Location", "/v1/jobs/\(job.id)")])
         } catch {
-            disk.release(files.remove(files.input(request.id)))
+            // A queue that did not answer may have taken the job all the same; then its picture is needed, and goes with it.
+            if error.code != .queueUnavailable { pictures.removeAll(of: request.id) }
             throw error
         }
     }
@@ -188,10 +192,10 @@ extension EnlargeService {
         let owner = job.request.owner
         if !job.state.isFinished, let cancelled = try queue.cancel(id, owner: owner), cancelled.state == .cancelled {
             hub.publish(cancelled)
-            worker.cancel(id)
+            if let worker { worker.cancel(cancelled) } else { pictures.removeInput(of: cancelled) }
         }
         _ = try queue.remove(id, owner: owner)
-        disk.release(files.remove(files.result(id)))
+        pictures.removeResult(of: job)
         return HTTPResponse(status: 204)
     }
 
@@ -218,11 +222,14 @@ extension EnlargeService {
         case .failed, .cancelled: throw Problem(409, "job_failed", job.problem?.message ?? "the job was cancelled")
         case .done: break
         }
-        let file = open(files.result(id), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        var status = stat()
-        // It may have expired a moment ago.
-        guard file >= 0, fstat(file, &status) == 0 else { throw Problem.jobNotFound }
-        let size = Int(status.st_size)
+        let file: Int32
+        do throws(EnlargerError) {
+            file = try pictures.openResult(of: job)
+        } catch {
+            // It may have expired a moment ago.
+            throw error.code == .blobNotFound ? Problem.jobNotFound : Problem(error)
+        }
+        let size = byteCount(file)
         let type = PictureFormat(rawValue: job.request.format)?.mediaType ?? "application/octet-stream"
         var headers: [(name: String, value: String)] = [
             ("Content-Type", type), ("Accept-Ranges", "bytes"), ("Content-Disposition", FileName(of: job).disposition),

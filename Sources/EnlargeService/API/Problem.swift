@@ -65,6 +65,10 @@ struct Problem: Error, Sendable {
         case .outputFailed where error.message.contains(String(cString: strerror(ENOSPC))): self = .diskFull
         case .queueFull: self = Problem(429, "queue_full", error.message, headers: [("Retry-After", "60")])
         case .cancelled: self = .shuttingDown
+        case .queueUnavailable, .storeUnavailable, .accessRefused:
+            // What the queue or the store says names machines that are no client's business.
+            self.init(503, "not_ready", "the queue or the store of pictures is not reached", headers: [("Retry-After", "10")])
+        case .blobNotFound: self.init(422, "picture_invalid", error.message)
         case .modelInvalid, .modelUnsupported, .outputFailed, .allocationFailed, .deviceLost, .downloadFailed, .dataUnusable:
             self.init(500, "internal_error", error.message)
         }

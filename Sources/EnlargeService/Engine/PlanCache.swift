@@ -15,6 +15,7 @@ final class PlanCache: Sendable {
         var usesBFloat16: Bool
         var isBilinear: Bool
         var isAugmented: Bool
+        var isForRows: Bool
         var budget: Int
     }
 

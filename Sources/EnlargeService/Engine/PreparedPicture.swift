@@ -10,6 +10,7 @@ import Tensors
 /// It holds the open file and no other memory worth counting.
 package final class PreparedPicture: Sendable {
     package let info: PictureInfo
+    package let task: PictureTask
     package let parameters: PictureParameters
     package let model: ServedModel
     /// Of the result.
@@ -26,8 +27,10 @@ package final class PreparedPicture: Sendable {
     let name: String
 
     /// Reads the header through a duplicate of `descriptor`.
+    /// - Parameter task: made of the picture's header.
     init(
-        descriptor: Int32, name: String, parameters: PictureParameters, settings: EngineSettings, store: ModelStore
+        descriptor: Int32, name: String, parameters: PictureParameters, settings: EngineSettings, store: ModelStore,
+        task makeTask: (PictureInfo) throws(EnlargerError) -> PictureTask = { _ in .picture }
     ) throws(EnlargerError) {
         let reader = try PictureReader(
             descriptor: descriptor, name: name, formats: settings.formats,
@@ -46,10 +49,24 @@ package final class PreparedPicture: Sendable {
         } catch {
             throw EnlargerError(error.code == .usage ? .usage : .pictureTooLarge, error.message)
         }
-        codecBytes = info.decoderBytes
-            + PictureWriter.encoderBytes(
-                format: format, width: width, height: height, bits: info.bits, colourChannels: info.colourChannels, hasAlpha: info.hasAlpha)
-        request = try Self.size(info, model: model, how: how, codecBytes: codecBytes, budget: settings.memory)
+        let task = try makeTask(info)
+        self.task = task
+        codecBytes =
+            info.decoderBytes
+            + (task.isPart
+                ? 0
+                : PictureWriter.encoderBytes(
+                    format: format, width: width, height: height, bits: info.bits, colourChannels: info.colourChannels, hasAlpha: info.hasAlpha))
+            + (task.isAssembly ? RunTask.assemblyBytes(rowBytes: info.bytesPerRow * scale) : 0)
+        if task.isAssembly, codecBytes > settings.memory {
+            throw EnlargerError(
+                .doesNotFit, "a \(format.name) of \(width) x \(height) needs at least \(codecBytes) bytes here; the budget is \(settings.memory) bytes",
+                shortage: .init(neededBytes: codecBytes, budgetBytes: settings.memory))
+        }
+        request =
+            task.isAssembly
+            ? Admission.Request(leastBytes: codecBytes, wantedBytes: codecBytes, weights: "", weightsBytes: 0, expectedSeconds: 0)
+            : try Self.size(info, model: model, how: how, codecBytes: codecBytes, budget: settings.memory, task: task)
         self.info = info
         self.parameters = parameters
         self.model = model
@@ -69,7 +86,7 @@ package final class PreparedPicture: Sendable {
     /// The least bytes are those of the lowest bands, in as many strips as leave a quarter of the budget to others, or,
     /// if need be, in as many as fit at all. The most are those of the highest bands worth trying.
     private static func size(
-        _ info: PictureInfo, model: ServedModel, how: PictureProcessing, codecBytes: Int, budget: Int
+        _ info: PictureInfo, model: ServedModel, how: PictureProcessing, codecBytes: Int, budget: Int, task: PictureTask
     ) throws(EnlargerError) -> Admission.Request {
         let kind = PictureKind(colourChannels: info.colourChannels, hasAlpha: info.hasAlpha)
         var one = how
@@ -78,17 +95,25 @@ package final class PreparedPicture: Sendable {
         let wide = try model.model.planner(width: info.width, height: info.height, kind: kind, bits: info.bits, how: how)
         let sides = [(info.width, info.height)] + (how.isAugmented ? [(info.height, info.width)] : [])
         func most(_ planner: Planner, rows: (Int) -> Int) -> (bytes: Int, seconds: Double) {
-            let plans = sides.map { planner.makePlan(width: $0.0, height: $0.1, bandRows: rows($0.1), stripCount: 1)! }
+            let plans = sides.map { planner.makePlan(
+                    width: $0.0 + 2 * planner.margin, height: $0.1 + 2 * planner.margin, bandRows: rows($0.1), stripCount: 1)! }
             return (plans.map(\.runBytes).max()!, plans.reduce(0) { $0 + $1.seconds } * (how.isAugmented ? 4 : 1) * how.device.slowness)
         }
         let weights = narrow.weightsBytes
-        let (wanted, seconds) = most(wide) { wide.bandHeights(for: $0).last! }
+        let (wanted, whole) = most(wide) { wide.bandHeights(for: $0).last! }
+        let seconds = if case .part(let parts, let index) = task { whole * Double(parts.rows(index).count) / Double(info.height) } else { whole }
         var least = most(narrow) { _ in Schedule.tile }.bytes
         let share = budget - budget / 4 - codecBytes, all = budget - codecBytes
         if weights + least > share {
             func striped(_ budget: Int) throws(EnlargerError) -> Int {
                 var bytes = 0
-                for side in sides { bytes = max(bytes, try narrow.plan(width: side.0, height: side.1, budget: budget).runBytes) }
+                for side in sides {
+                    let plan =
+                        task.isPart
+                        ? try narrow.planInOnePass(width: side.0, height: side.1, budget: budget)
+                        : try narrow.plan(width: side.0, height: side.1, budget: budget)
+                    bytes = max(bytes, plan.runBytes)
+                }
                 return bytes
             }
             if let bytes = try? striped(share) {

@@ -32,7 +32,7 @@ final class RunTask: Sendable {
 
     static let cancellation = EnlargerError(.cancelled, "the picture was cancelled")
 
-    private func checkCancellation() throws(EnlargerError) {
+    func checkCancellation() throws(EnlargerError) {
         if cancelled.load(ordering: .relaxed) { throw Self.cancellation }
     }
 
@@ -51,9 +51,9 @@ final class RunTask: Sendable {
         let how = try picture.parameters.processing(threads: threads), info = picture.info, kind = kind
         let key = PlanCache.Key(
             model: picture.model.key, kind: kind, bits: info.bits, width: info.width, height: info.height, threads: threads,
-            usesBFloat16: how.device.usesBFloat16, isBilinear: how.chroma == .bilinear, isAugmented: how.isAugmented, budget: budget)
+            usesBFloat16: how.device.usesBFloat16, isBilinear: how.chroma == .bilinear, isAugmented: how.isAugmented, isForRows: picture.task.isPart, budget: budget)
         let plans = try cache.plans(key) { () throws(EnlargerError) in
-            try picture.model.model.plans(width: info.width, height: info.height, kind: kind, bits: info.bits, how: how, budget: budget)
+            try picture.model.model.plans(width: info.width, height: info.height, kind: kind, bits: info.bits, how: how, budget: budget, isForRows: picture.task.isPart)
         }
         return (plans, how)
     }
@@ -74,13 +74,16 @@ final class RunTask: Sendable {
             descriptor: picture.descriptor, name: picture.name, formats: [info.format],
             limits: PictureLimits(maxPixels: .max, decoderBytes: info.decoderBytes))
         guard reader.info == info else { throw EnlargerError(.pictureInvalid, "\(picture.name) has changed while it waited") }
+        if case .part(let parts, let index) = picture.task {
+            return try runPart(plans, rows: parts.rows(index), reader: reader, how: how, weights: weights, pool: pool, start: start)
+        }
         let writer = try PictureWriter(
             descriptor: output, name: picture.name, format: picture.format, width: picture.width, height: picture.height, bits: info.bits,
             colourChannels: info.colourChannels, hasAlpha: info.hasAlpha, metadataFrom: reader)
         defer { writer.cancel() }
         decode = monotonicSeconds() - begin
         try picture.model.model.execute(
-            plans, weights: weights, pool: pool, kind: kind, bits: info.bits, how: how,
+            plans, width: info.width, height: info.height, weights: weights, pool: pool, kind: kind, bits: info.bits, how: how,
             source: { target, row, count in
                 try self.checkCancellation()
                 try timed(&decode) { try reader.readRows(into: target, from: row, count: count) }

@@ -1,7 +1,7 @@
 import CPUBackend
 package import Enlarger
 import Glibc
-import PictureIO
+package import PictureIO
 package import StreamPlanner
 package import Tensors
 
@@ -62,11 +62,15 @@ package final class UpscaleEngine: Sendable {
     /// - Parameters:
     ///   - descriptor: of a regular file; duplicated. Not to be read through until the picture has run.
     ///   - name: for messages.
+    ///   - task: what is to be made of a picture of this header.
     /// - Throws: `pictureInvalid`, `pictureUnsupported`, `pictureTooLarge`, `modelNotFound`, `modelInvalid`,
     ///   `modelUnsupported`, `usage` (a scale that the model does not have), `noDevice` (precision), and `doesNotFit`
     ///   with its `shortage`.
-    package func prepare(descriptor: Int32, name: String = "the picture", parameters: PictureParameters) throws(EnlargerError) -> PreparedPicture {
-        try PreparedPicture(descriptor: descriptor, name: name, parameters: parameters, settings: settings, store: store)
+    package func prepare(
+        descriptor: Int32, name: String = "the picture", parameters: PictureParameters,
+        task: (PictureInfo) throws(EnlargerError) -> PictureTask = { _ in .picture }
+    ) throws(EnlargerError) -> PreparedPicture {
+        try PreparedPicture(descriptor: descriptor, name: name, parameters: parameters, settings: settings, store: store, task: task)
     }
 
     /// The planner for pictures of a size: what `GET /v1/plan` tells of.
@@ -161,7 +165,7 @@ package final class UpscaleEngine: Sendable {
         }
         if grant.bytes >= Self.trimBytes { ProcessMemory.trim() }
         state.change { state in
-            let key = task.picture.model.key
+            let key = task.picture.request.weights
             if state.admission.finish(grant.id, weightsAreLoaded: hasWeights) { store.dropWeights(key) }
             state.tasks[grant.id] = nil
             state.limitThreads()
@@ -172,6 +176,11 @@ package final class UpscaleEngine: Sendable {
 
     private func run(_ task: RunTask, _ grant: Admission.Grant, hasWeights: inout Bool) throws -> RunResult {
         let queueSeconds = monotonicSeconds() - task.submitted
+        if case .assembly(let parts, let open) = task.picture.task {
+            let start = RunStart(queueSeconds: queueSeconds, plannedBytes: grant.bytes, threads: 1, bandRows: 0, strips: 1, expectedSeconds: 0)
+            task.observer.started(start)
+            return try task.assemble(parts, open: open, start: start)
+        }
         let (plans, how) = try task.plans(bytes: grant.bytes, threads: grant.threads, cache: cache)
         let bytes = plans.map(\.runBytes).max()! + task.picture.codecBytes
         if bytes < grant.bytes { state.change { $0.admission.shrink(grant.id, to: bytes) } }

@@ -45,7 +45,7 @@ extension PictureParameters {
     /// The parameters with which a job was submitted.
     init(_ request: JobRequest) throws {
         let list =
-            request.parameters.map { (name: $0.key, value: $0.value) } + [
+            request.parameters.filter { Parameters.picture.contains($0.key) }.map { (name: $0.key, value: $0.value) } + [
                 ("model", request.model), ("scale", String(request.scale)), ("format", request.format),
             ]
         self = try Parameters(list, known: Parameters.picture).picture()

@@ -1,18 +1,24 @@
 import Glibc
 import Jobs
+import PictureIO
 import Synchronization
 import Tensors
 
 /// Takes jobs from the queue to the engine, and what becomes of them back.
+///
+/// One thread claims; what may take long with a store that is far, the picture's way here and the result's way there, is
+/// done by threads of its own, so that it goes on while others compute.
 final class JobWorker: Sendable {
-    private let engine: UpscaleEngine
+    /// For people who look into the queue.
+    let name: String
+    private let runner: any JobRunner
     private let queue: any JobQueue
-    private let files: JobFiles
-    private let disk: DiskAccount
+    private let pictures: any JobPictures
     private let hub: JobHub
     private let log: ServiceLog
     private let counters: Counters
     private let state: Monitor<State>
+    private let threads: WorkThreads
     /// Jobs that are claimed at once: those that run, and a few that wait in the engine, so that small ones find the
     /// slot that large ones leave them.
     private let limit: Int
@@ -33,72 +39,71 @@ final class JobWorker: Sendable {
         var published = 0.0
     }
 
-    private static let lease = Duration.seconds(60)
-    private static let heartbeatSeconds = 10.0
+    private let heartbeatSeconds: Double
     /// Between two events of progress.
     private static let progressSeconds = 0.1
 
+    /// - Parameter lease: of the queue; six heartbeats go into it.
     init(
-        engine: UpscaleEngine, queue: any JobQueue, files: JobFiles, disk: DiskAccount, hub: JobHub, counters: Counters,
-        log: ServiceLog
+        name: String, runner: any JobRunner, queue: any JobQueue, pictures: any JobPictures, hub: JobHub, counters: Counters,
+        log: ServiceLog, lease: Duration = JobQueuePolicy().lease
     ) {
-        (self.engine, self.queue, self.files, self.disk, self.hub, self.counters, self.log) = (
-            engine, queue, files, disk, hub, counters, log
-        )
-        limit = engine.statistics.slots + 4
+        (self.name, self.runner, self.queue, self.pictures) = (name, runner, queue, pictures)
+        (self.hub, self.counters, self.log) = (hub, counters, log)
+        heartbeatSeconds = lease / .seconds(6)
+        limit = runner.slots + 4
+        threads = WorkThreads(count: limit)
         state = Monitor(State())
     }
 
     func start() {
-        JobWorker.detach { self.claimAll() }
-        JobWorker.detach { self.beat() }
+        detachThread { self.claimAll() }
+        detachThread { self.beat() }
     }
 
-    private static func detach(_ body: @escaping @Sendable () -> Void) {
-        final class Box: Sendable {
-            let body: @Sendable () -> Void
-            init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-        }
-        var thread = pthread_t()
-        pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
-                return nil
-            }, Unmanaged.passRetained(Box(body)).toOpaque())
-        pthread_detach(thread)
-    }
+    /// Jobs that it has at the moment.
+    var activeCount: Int { state.withLock { $0.active.count } }
 
     /// Claims no more, gives what runs `seconds`, and gives the rest back to the queue.
     func stop(seconds: Double) {
         state.change { $0.isStopping = true }
-        queue.wakeAll()
-        if state.wait(until: monotonicSeconds() + seconds, { $0.active.isEmpty && !$0.isClaiming ? true : nil }) == nil
-        {
+        if !awaitIdle(seconds: seconds) {
             for active in state.withLock({ Array($0.active.values) }) {
-                if let run = active.run { engine.cancel(run) }
+                if let run = active.run { runner.cancel(run) }
             }
-            _ = state.wait(until: monotonicSeconds() + 10) { $0.active.isEmpty && !$0.isClaiming ? true : nil }
+            _ = awaitIdle(seconds: 10)
         }
         state.change { $0.hasStopped = true }
     }
 
+    private func awaitIdle(seconds: Double) -> Bool {
+        let end = monotonicSeconds() + seconds
+        while true {
+            // Again and again: a claim may not have begun to wait yet.
+            queue.wakeAll()
+            let now = monotonicSeconds()
+            if state.wait(until: min(end, now + 0.1), { $0.active.isEmpty && !$0.isClaiming ? true : nil }) != nil { return true }
+            if now >= end { return false }
+        }
+    }
+
     /// The job was cancelled in the queue: its run ends at the next band.
-    func cancel(_ id: JobIdentifier) {
+    func cancel(_ job: Job) {
         let run = state.change { state in
-            state.active[id]?.isCancelled = true
-            return state.active[id].map { $0.run }
+            state.active[job.id]?.isCancelled = true
+            return state.active[job.id].map { $0.run }
         }
         switch run {
-        case .some(.some(let run)): engine.cancel(run)
+        case .some(.some(let run)): runner.cancel(run)
         case .some(.none): break  // on its way into the engine, which looks at isCancelled
-        case nil: disk.release(files.remove(files.input(id)))
+        case nil: pictures.removeInput(of: job)
         }
     }
 
     // MARK: Claiming
 
     private func claimAll() {
+        var pause = 0.5
         while true {
             // One place at least, and the service not about to end.
             let goesOn = state.wait { state -> Bool? in
@@ -109,42 +114,40 @@ final class JobWorker: Sendable {
             }
             guard goesOn == true else { return }
             do throws(EnlargerError) {
-                let claim = try queue.claim(worker: "local", lease: JobWorker.lease)
-                if let claim { begin(claim) }
-                state.change { $0.isClaiming = false }
-                if claim == nil { _ = try queue.waitForWork(timeout: .seconds(60)) }
+                let claim = try queue.claim(worker: name, timeout: .seconds(60))
+                state.change { state in
+                    if let claim { state.active[claim.job.id] = Active(claim: claim) }
+                    state.isClaiming = false
+                }
+                if let claim { threads.run { self.begin(claim) } }
+                pause = 0.5
             } catch {
                 state.change { $0.isClaiming = false }
                 log(.error, "queue_failed", [("message", .string(error.message))])
-                usleep(1_000_000)
+                // Many workers lose a queue at once, and should not all come back at once.
+                _ = state.wait(until: monotonicSeconds() + pause * .random(in: 0.5...1.5)) { $0.isStopping ? true : nil }
+                pause = min(pause * 2, 15)
             }
         }
     }
 
     private func begin(_ claim: JobClaim) {
-        let id = claim.job.id
-        state.change { $0.active[id] = Active(claim: claim) }
-        hub.publish(claim.job)
+        let job = claim.job
+        hub.publish(job)
         do {
-            let input = open(files.input(id), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-            guard input >= 0 else { throw EnlargerError(.pictureNotFound, "the picture of this job is gone") }
+            let input = try pictures.openInput(of: job)
             defer { close(input) }
-            let picture = try engine.prepare(
-                descriptor: input, name: "the picture", parameters: PictureParameters(claim.job.request))
-            let output = try files.beginResult(id)
-            defer { close(output) }
-            let bytes = GrowingFileBytes(disk)
-            let result = dup(output)
-            guard result >= 0 else { throw EnlargerError(.outputFailed, "too many open files") }
-            let run = Run(worker: self, claim: claim, output: result, bytes: bytes)
-            let number = try engine.submit(
-                picture, output: output,
-                observer: RunObserver(progressed: { run.progressed($0) }, finished: { run.finished($0) }))
+            // Only what can be run gets a result.
+            let prepared = try runner.prepare(job, input: input)
+            let run = Run(worker: self, claim: claim, result: try pictures.beginResult(of: job))
+            let number = try prepared.start(
+                run.result, progressed: { run.progressed($0, isInOrder: $1) },
+                finished: { outcome in self.threads.run { run.finished(outcome) } })
             let isCancelled = state.change { state in
-                state.active[id]?.run = number
-                return state.active[id]?.isCancelled ?? false
+                state.active[job.id]?.run = number
+                return state.active[job.id]?.isCancelled ?? false
             }
-            if isCancelled { engine.cancel(number) }
+            if isCancelled { runner.cancel(number) }
         } catch SubmitError.queueFull {
             // Pictures of other requests fill the engine: the job keeps its place.
             end(claim) { () throws(EnlargerError) in try self.queue.release(claim) }
@@ -152,7 +155,7 @@ final class JobWorker: Sendable {
         } catch SubmitError.shuttingDown {
             end(claim) { () throws(EnlargerError) in try self.queue.release(claim) }
         } catch {
-            fail(claim, Problem(error))
+            fail(claim, Problem(error), result: nil)
         }
     }
 
@@ -162,39 +165,30 @@ final class JobWorker: Sendable {
     private final class Run: Sendable {
         let worker: JobWorker
         let claim: JobClaim
-        let output: Int32
-        let bytes: GrowingFileBytes
+        let result: any JobResult
         private let isFull = Mutex(false)
 
-        init(worker: JobWorker, claim: JobClaim, output: Int32, bytes: GrowingFileBytes) {
-            (self.worker, self.claim, self.output, self.bytes) = (worker, claim, output, bytes)
+        init(worker: JobWorker, claim: JobClaim, result: any JobResult) {
+            (self.worker, self.claim, self.result) = (worker, claim, result)
         }
 
-        deinit { close(output) }
-
-        func progressed(_ part: Double) {
-            if !bytes.grow(to: size) {
+        func progressed(_ part: Double, isInOrder: Bool) {
+            if !result.grew(isInOrder: isInOrder) {
                 isFull.withLock { $0 = true }
                 worker.cancelRun(claim.job.id)
             }
             worker.progressed(claim, part)
         }
 
-        func finished(_ result: Result<RunResult, EnlargerError>) {
-            let hasRoom = bytes.grow(to: size) && !isFull.withLock { $0 }
+        func finished(_ outcome: Result<RunResult, EnlargerError>) {
+            let hasRoom = result.grew(isInOrder: false) && !isFull.withLock { $0 }
             worker.finished(
-                claim, hasRoom ? result : .failure(EnlargerError(.diskFull, "no room for the result")), output: output,
-                bytes: bytes)
-        }
-
-        private var size: Int {
-            var status = stat()
-            return fstat(output, &status) == 0 ? Int(status.st_size) : 0
+                claim, hasRoom ? outcome : .failure(EnlargerError(.diskFull, "no room for the result")), result: result)
         }
     }
 
     private func cancelRun(_ id: JobIdentifier) {
-        if let run = state.withLock({ $0.active[id]?.run }) { engine.cancel(run) }
+        if let run = state.withLock({ $0.active[id]?.run }) { runner.cancel(run) }
     }
 
     private func progressed(_ claim: JobClaim, _ part: Double) {
@@ -214,37 +208,49 @@ final class JobWorker: Sendable {
         hub.publish(job)
     }
 
-    private func finished(
-        _ claim: JobClaim, _ result: Result<RunResult, EnlargerError>, output: Int32, bytes: GrowingFileBytes
-    ) {
-        let id = claim.job.id
-        switch result {
+    private func finished(_ claim: JobClaim, _ outcome: Result<RunResult, EnlargerError>, result: any JobResult) {
+        switch outcome {
         case .success(let run):
+            let bytes: Int
             do throws(EnlargerError) {
-                try files.keepResult(id, descriptor: output)
+                bytes = try result.keep()
             } catch {
-                return fail(claim, Problem(error))
+                return fail(claim, Problem(error), result: result)
             }
-            bytes.handOver()
+            do {
+                try runner.completed(claim.job)
+            } catch {
+                return fail(claim, Problem(error), result: result)
+            }
             let status = end(claim) { () throws(EnlargerError) in
-                try self.queue.complete(claim, resultBytes: run.resultBytes, seconds: run.seconds)
+                try self.queue.complete(claim, resultBytes: bytes, seconds: run.seconds)
             }
-            // Cancelled at the last moment: nobody will ask for it.
-            if status != .held { disk.release(files.remove(files.result(id))) }
+            // Cancelled at the last moment, and perhaps forgotten: nobody will ask for it. Where another worker has the
+            // job, the result is as good as the one that it makes.
+            if status != .held, isUnwanted(claim.job) { pictures.removeResult(of: claim.job) }
             counters.upscaled(run, pixelsIn: claim.job.request.inputWidth * claim.job.request.inputHeight)
             removeInput(claim)
         case .failure(let error) where error.code == .cancelled:
-            files.discardResult(id)
+            result.discard()
             counters.ended("cancelled")
             end(claim) { () throws(EnlargerError) in try self.queue.release(claim) }
             removeInput(claim)
         case .failure(let error):
-            fail(claim, Problem(error))
+            fail(claim, Problem(error), result: result)
         }
     }
 
-    private func fail(_ claim: JobClaim, _ problem: Problem) {
-        files.discardResult(claim.job.id)
+    private func isUnwanted(_ job: Job) -> Bool {
+        do throws(EnlargerError) {
+            let state = try queue.job(job.id, owner: job.request.owner)?.state
+            return state == nil || state == .cancelled
+        } catch {
+            return false
+        }
+    }
+
+    private func fail(_ claim: JobClaim, _ problem: Problem, result: (any JobResult)?) {
+        result?.discard()
         counters.ended("failed")
         // What the picture or its parameters have done wrong once, they will do again.
         let isPassing = problem.status >= 500 && problem.code != "bad_result"
@@ -260,7 +266,7 @@ final class JobWorker: Sendable {
         removeInput(claim)
     }
 
-    /// Ends an attempt in the queue; tries on while the database has no room, since the lease is kept alive meanwhile.
+    /// Ends an attempt in the queue; tries on while the queue has no room or is away, since the lease is kept alive meanwhile.
     @discardableResult
     private func end(_ claim: JobClaim, _ body: () throws(EnlargerError) -> ClaimStatus) -> ClaimStatus {
         var status = ClaimStatus.lost
@@ -285,10 +291,10 @@ final class JobWorker: Sendable {
 
     private func removeInput(_ claim: JobClaim) {
         do {
-            if try queue.state(of: claim.job.id)?.isFinished == false { return }
-            disk.release(files.remove(files.input(claim.job.id)))
+            if try queue.job(claim.job.id, owner: claim.job.request.owner)?.state.isFinished == false { return }
+            pictures.removeInput(of: claim.job)
         } catch {
-            // The next start sweeps it away.
+            // The next sweep takes it.
         }
     }
 
@@ -296,7 +302,7 @@ final class JobWorker: Sendable {
 
     private func beat() {
         while true {
-            let isOver = state.wait(until: monotonicSeconds() + JobWorker.heartbeatSeconds) {
+            let isOver = state.wait(until: monotonicSeconds() + heartbeatSeconds) {
                 $0.hasStopped ? true : nil
             }
             if isOver == true { return }
@@ -304,7 +310,7 @@ final class JobWorker: Sendable {
                 guard let status = try? queue.heartbeat(active.claim, progress: active.progress), status != .held else {
                     continue
                 }
-                if let run = active.run { engine.cancel(run) }
+                if let run = active.run { runner.cancel(run) }
             }
         }
     }

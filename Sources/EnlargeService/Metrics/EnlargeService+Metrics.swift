@@ -1,12 +1,12 @@
 import HTTPServer
 import Jobs
+import NATSQueue
 import Synchronization
 
 /// `GET /metrics`: names and units as Prometheus' conventions have them.
 extension EnlargeService {
     func metrics() -> String {
         let now = counters.now
-        let engine = engine.statistics
         let process = ProcessFigures()
         let requests = now.requests.sorted {
             ($0.key.route, $0.key.method, $0.key.status) < ($1.key.route, $1.key.method, $1.key.status)
@@ -29,35 +29,9 @@ extension EnlargeService {
             MetricFamily(
                 "enlarge_http_connections", .gauge, "Open connections.",
                 Double(server.withLock { $0 }?.connectionCount ?? 0)),
-            .histogram(
-                "enlarge_upscale_stage_duration_seconds",
-                "Of pictures that were done: time in the queue, and in the run waiting for the decoder, computing, and waiting for the encoder.",
-                ["queue", "decode", "compute", "encode"].map { ([("stage", $0)], now.stageSeconds[$0] ?? Histogram()) }),
-            MetricFamily(
-                "enlarge_upscales_total", .counter, "Pictures by what became of them.",
-                now.outcomes.sorted { $0.key < $1.key }.map { ([("outcome", $0.key)], Double($0.value)) }),
-            MetricFamily(
-                "enlarge_pixels_total", .counter, "Pixels of pictures that were done.",
-                [([("direction", "input")], Double(now.pixelsIn)), ([("direction", "output")], Double(now.pixelsOut))]),
-            MetricFamily(
-                "enlarge_memory_budget_bytes", .gauge, "What weights, runs and codecs may take together.",
-                Double(engine.budgetBytes)),
-            MetricFamily(
-                "enlarge_memory_planned_bytes", .gauge, "What is granted of the budget.",
-                [([("use", "runs")], Double(engine.runBytes)), ([("use", "weights")], Double(engine.weightsBytes))]),
-            MetricFamily(
-                "enlarge_memory_arena_bytes", .gauge, "What runs have allocated of what they were granted.",
-                Double(engine.arenaBytes)),
-            MetricFamily(
-                "enlarge_admission_queue_length", .gauge, "Pictures that wait for memory or a slot.",
-                Double(engine.waiting)),
             MetricFamily(
                 "enlarge_admission_refused_total", .counter, "Pictures that were refused, by the problem's code.",
                 now.refusals.sorted { $0.key < $1.key }.map { ([("reason", $0.key)], Double($0.value)) }),
-            MetricFamily("enlarge_upscales_running", .gauge, "Pictures that run.", Double(engine.running)),
-            MetricFamily(
-                "enlarge_models_loaded", .gauge, "Models whose weights are in memory.",
-                Double(self.engine.store.loadedCount)),
             MetricFamily("enlarge_data_bytes", .gauge, "Inputs, results and spool on the disk.", Double(disk.bytes)),
             MetricFamily("enlarge_data_limit_bytes", .gauge, "What they may take.", Double(disk.limit)),
         ]
@@ -74,7 +48,9 @@ extension EnlargeService {
                     "How long the oldest waiting job has waited; 0 where none waits.",
                     Double(age.components.seconds)))
         }
-        families += process.families + GPUFigures.families
+        if let queue = queue as? JetStreamJobQueue, let figures = try? queue.figures() { families += figures.families }
+        if let workers = try? registry?.workers() { families.append(WorkerAnnouncement.family(workers)) }
+        families += MetricFamily.engine(engine, now) + process.families + GPUFigures.families
         return families.map(\.text).joined()
     }
 }

@@ -105,6 +105,10 @@ extension NCNNTranslation {
                 right: pads.right + around.right)
         case .constant: throw unsupported(layer.name, "a convolution of a constant")
         }
+        let isPadded = max(pads.top, pads.bottom, pads.left, pads.right) > 0
+        // Without padding the edges go: the whole map is computed, and what they would have been is cut off at the end.
+        let cut = !isPadded && rows == columns && rows % 2 == 0 ? rows / 2 : 0
+        if cut > 0 { pads = NCNNPadding(top: cut, left: cut, bottom: cut, right: cut) }
         guard pads.top + pads.bottom == rows, pads.left + pads.right == columns else {
             throw unsupported(
                 layer.name,
@@ -117,8 +121,12 @@ extension NCNNTranslation {
         let bias = try layer.integer(5, 0) != 0 ? weights.floats(outputs, node: layer.name) : []
         var conv = Convolution(weights: tensor, bias: bias, dilation: window.dilation, groups: groups)
         settle(source, channels: inputs * groups)
+        guard !isPadded || !isCut(source) else {
+            throw unsupported(layer.name, "padding of a map that convolutions without padding have made smaller")
+        }
         (conv.padTop, conv.padLeft) = (pads.top, pads.left)
         let node = try append(layer.name, .convolution(conv), [source])
+        self.cut(node, by: cut)
         try set(layer, [.map(try fusedActivation(layer, of: node))])
     }
 
@@ -130,8 +138,13 @@ extension NCNNTranslation {
         guard window.dilation == 1 else {
             throw unsupported(layer.name, "a transposed convolution of dilation \(window.dilation)")
         }
-        let pads = try padding(layer, rows: window.height - window.stride, columns: window.width - window.stride)
+        var pads = try padding(layer, rows: window.height - window.stride, columns: window.width - window.stride)
         let extra = (right: try layer.integer(18, 0), bottom: try layer.integer(19, 0))
+        // More is taken away than the kernel reaches beyond the map: edges go, as with convolutions without padding.
+        let whole = (window.height - window.stride) / 2, isEven = window.height == window.width && (window.height - window.stride) % 2 == 0
+        let isAlike = Set([pads.top, pads.left, pads.bottom, pads.right]).count == 1 && extra == (0, 0)
+        let cut = isEven && isAlike && whole >= 0 ? max(0, pads.top - whole) : 0
+        if cut > 0 { pads = NCNNPadding(top: whole, left: whole, bottom: whole, right: whole) }
         guard pads.top + pads.bottom - extra.bottom == window.height - window.stride,
             pads.left + pads.right - extra.right == window.width - window.stride,
             pads.top < window.height, pads.left < window.width, try layer.integer(20, 0) == 0,
@@ -146,14 +159,18 @@ extension NCNNTranslation {
         let bias = try layer.integer(5, 0) != 0 ? weights.floats(outputs, node: layer.name) : []
         let source = try map(layer)
         settle(source, channels: inputs)
+        guard !isCut(source) || pads.top + cut >= window.height - window.stride else {
+            throw unsupported(layer.name, "reads beyond a map that convolutions without padding have made smaller")
+        }
         let conv = TransposedConvolution(
             weights: tensor, bias: bias, stride: window.stride, padTop: pads.top, padLeft: pads.left)
         let node = try append(layer.name, .transposedConvolution(conv), [source])
+        self.cut(node, by: cut)
         try set(layer, [.map(try fusedActivation(layer, of: node))])
     }
 
     /// activation_type and activation_params.
-    private mutating func fusedActivation(_ layer: NCNNParam.Layer, of node: Int) throws(EnlargerError) -> Int {
+    mutating func fusedActivation(_ layer: NCNNParam.Layer, of node: Int) throws(EnlargerError) -> Int {
         let numbers = (layer.list(10) ?? []).map { Float($0) }
         func number(_ index: Int) throws(EnlargerError) -> Float {
             guard index < numbers.count else {

@@ -21,7 +21,8 @@ enum NCNNGraph {
         guard problems.isEmpty else { throw ModelProblem.error(problems) }
         var translation = NCNNTranslation(weights: NCNNWeights(weights))
         for layer in layers { try translation.translate(layer) }
-        let graph = try ModelFile.simplified(try translation.finished())
+        let (whole, margin) = try translation.finished()
+        let graph = try ModelFile.simplified(whole)
         let inputs = graph.channels[graph.inputNode]
         for output in graph.outputs where graph.channels[output.node] != inputs {
             throw unsupported(
@@ -33,8 +34,10 @@ enum NCNNGraph {
                 "assumed: \(inputs == 1 ? "the channel is luma (Y)" : "channels are red, green, blue"), values are 0 to 1"
             )
         }
+        var processing = try convention.processing(channels: inputs)
+        processing.margin = margin
         return Model(
-            architecture: "ncnn", graph: graph, processing: try convention.processing(channels: inputs),
+            architecture: "ncnn", graph: graph, processing: processing,
             metadata: ["format": "ncnn, \(layers.count) layers"],
             notes: notes)
     }

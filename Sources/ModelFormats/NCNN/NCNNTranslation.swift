@@ -15,6 +15,11 @@ struct NCNNTranslation {
     private(set) var nodes: [NetworkGraph.Node] = []
     private(set) var channels: [Int] = []
     private(set) var scales: [Int] = []
+    /// Rows and columns by which each node falls short of its whole map at every edge, after convolutions without padding. The
+    /// graph has the whole maps: their edges are cut off at the end.
+    private var margins: [Int] = []
+    /// Nodes that are the same at every pixel.
+    private(set) var constants: Set<Int> = []
     private var values: [String: Value] = [:]
     /// Blobs that nothing has read yet, in the order in which they were made.
     private var unread: [String] = []
@@ -26,17 +31,17 @@ struct NCNNTranslation {
         "HardSigmoid", "AbsVal",
         "UnaryOp", "BinaryOp", "Eltwise", "Concat", "Split", "Slice", "Crop", "PixelShuffle", "Interp", "Padding",
         "Scale", "BatchNorm", "Bias",
-        "MemoryData", "Noop", "Dropout",
+        "MemoryData", "Noop", "Dropout", "Pooling", "InnerProduct", "Reshape",
     ]
 
     /// Why a kind of layer is not read; nil when it is.
     static func reasonAgainst(_ kind: String) -> String? {
         if read.contains(kind) { return nil }
         switch kind {
-        case "Pooling", "Reduction", "LayerNorm", "InstanceNorm", "GroupNorm":
+        case "Reduction", "LayerNorm", "InstanceNorm", "GroupNorm":
             return
                 "\(kind) joins pixels from all over the picture, or makes maps smaller: the network cannot be streamed by rows"
-        case "MultiHeadAttention", "MatMul", "Gemm", "InnerProduct", "Softmax":
+        case "MultiHeadAttention", "MatMul", "Gemm", "Softmax":
             return "\(kind): attention and matrix products over positions cannot be streamed by rows"
         default: return "\(kind) is not read"
         }
@@ -47,6 +52,9 @@ struct NCNNTranslation {
         case "Input": try input(layer)
         case "Convolution", "ConvolutionDepthWise": try convolution(layer)
         case "Deconvolution": try deconvolution(layer)
+        case "Pooling": try mean(layer)
+        case "InnerProduct": try innerProduct(layer)
+        case "Reshape": try reshape(layer)
         case "Concat": try concatenate(layer)
         case "Split", "Noop": try pass(layer)
         case "Dropout": try affine(layer, scale: [Float(layer.number(0, 1))], offset: [0])
@@ -74,6 +82,7 @@ struct NCNNTranslation {
         nodes.append(.init(layer.name, .input(channels: max(count, 1)), inputs: []))
         channels.append(count)
         scales.append(1)
+        margins.append(0)
         try set(layer, [.map(0)])
     }
 
@@ -126,11 +135,34 @@ struct NCNNTranslation {
         for input in inputs { settle(input, channels: 3) }
         let node = NetworkGraph.Node(name, operation, inputs: inputs)
         let shape = try node.inferShape(channels: inputs.map { channels[$0] }, scales: inputs.map { scales[$0] })
+        margins.append(try margin(name, operation, inputs, scale: shape.scale))
+        if case .globalMean = operation { constants.insert(nodes.count) }
+        if constants.isSuperset(of: inputs) { constants.insert(nodes.count) }
         nodes.append(node)
         channels.append(shape.channels)
         scales.append(shape.scale)
         return nodes.count - 1
     }
+
+    /// What the inputs fall short by, enlarged.
+    private func margin(_ name: String, _ operation: Operation, _ inputs: [Int], scale: Int) throws(EnlargerError) -> Int {
+        let short = Set(inputs.filter { !constants.contains($0) }.map { margins[$0] * scale / scales[$0] })
+        guard short.count <= 1 else {
+            throw unsupported(name, "joins maps of which convolutions without padding have cut off different numbers of rows")
+        }
+        guard let margin = short.first, margin > 0 else { return 0 }
+        switch operation {
+        case .globalMean, .border, .resample: break
+        case .resize(let method, _) where method != .nearest: break
+        default: return margin
+        }
+        throw unsupported(name, "depends on where a map ends that convolutions without padding have made smaller")
+    }
+
+    func isCut(_ node: Int) -> Bool { margins[node] > 0 }
+
+    /// A node falls short of its whole map by `count` more rows and columns at every edge.
+    mutating func cut(_ node: Int, by count: Int) { margins[node] += count }
 
     mutating func result(_ layer: NCNNParam.Layer, _ operation: Operation, _ inputs: [Int]) throws(EnlargerError) {
         let node = try append(layer.name, operation, inputs)
@@ -143,7 +175,8 @@ struct NCNNTranslation {
         try set(layer, layer.outputs.map { _ in value })
     }
 
-    func finished() throws(EnlargerError) -> NetworkGraph {
+    /// - Returns: the network, and the pixels of its input that it cuts off at every edge.
+    func finished() throws(EnlargerError) -> (graph: NetworkGraph, margin: Int) {
         try weights.finish()
         var outputs: [NetworkGraph.Output] = []
         let used = Set(nodes.flatMap(\.inputs))
@@ -158,7 +191,12 @@ struct NCNNTranslation {
         guard outputs.count <= Limits.outputs else {
             throw EnlargerError(.modelInvalid, "\(outputs.count) outputs; at most \(Limits.outputs) are read")
         }
-        return try NetworkGraph(nodes: nodes, outputs: outputs.sorted { scales[$0.node] < scales[$1.node] })
+        let margin = (outputs.map { margins[$0.node] / scales[$0.node] }).first ?? 0
+        for output in outputs where margins[output.node] != margin * scales[output.node] {
+            throw unsupported(output.name, "\(margins[output.node]) rows are cut off an output \(scales[output.node]) times as large; whole pixels of the picture are read")
+        }
+        guard margin <= Limits.margin else { throw unsupported("outputs", "\(margin) pixels are cut off each edge; \(Limits.margin) are read") }
+        return (try NetworkGraph(nodes: nodes, outputs: outputs.sorted { scales[$0.node] < scales[$1.node] }), margin)
     }
 }
 

@@ -4,6 +4,8 @@ struct NativeDescription: Codable {
         var channels: String
         var mean: [Float]
         var input_scale: Float
+        /// nil: 0.
+        var margin: Int?
     }
     struct Activation: Codable {
         var kind: String

@@ -46,6 +46,7 @@ struct NativeGraphReader {
             return .activation(activation)
         case "affine":
             return .affine(scale: try finite(node, "scale", node.scale ?? [1]), offset: try finite(node, "offset", node.offset ?? [0]))
+        case "global_mean": return .globalMean
         case "add": return .add
         case "subtract": return .subtract
         case "multiply": return .multiply

@@ -85,7 +85,8 @@ private struct NativeGraphWriter {
         let processing = model.processing
         return NativeDescription(
             architecture: model.architecture,
-            processing: .init(channels: processing.channels.rawValue, mean: processing.mean, input_scale: processing.inputScale),
+            processing: .init(channels: processing.channels.rawValue, mean: processing.mean, input_scale: processing.inputScale,
+                margin: processing.margin == 0 ? nil : processing.margin),
             nodes: model.graph.nodes.map { record($0, names) },
             outputs: model.graph.outputs.map { .init(name: $0.name, node: names[$0.node]) })
     }
@@ -117,6 +118,7 @@ private struct NativeGraphWriter {
         case .affine(let scale, let offset):
             record.op = "affine"
             (record.scale, record.offset) = (scale, offset)
+        case .globalMean: record.op = "global_mean"
         case .add: record.op = "add"
         case .subtract: record.op = "subtract"
         case .multiply: record.op = "multiply"

@@ -47,6 +47,7 @@ package enum SafetensorsFile {
         guard channels == expected else { throw fail("\(kind) for an input of \(channels) channels") }
         guard record.mean.count == expected, record.mean.allSatisfy(\.isFinite) else { throw fail("mean has \(record.mean.count) elements, needs \(expected)") }
         guard record.input_scale.isFinite, record.input_scale > 0 else { throw fail("input_scale \(record.input_scale)") }
-        return Processing(channels: kind, mean: record.mean, inputScale: record.input_scale)
+        guard (0...Limits.margin).contains(record.margin ?? 0) else { throw fail("margin \(record.margin!); 0 to \(Limits.margin) are possible") }
+        return Processing(channels: kind, mean: record.mean, inputScale: record.input_scale, margin: record.margin ?? 0)
     }
 }

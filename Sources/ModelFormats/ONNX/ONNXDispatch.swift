@@ -5,7 +5,7 @@ extension ONNXTranslation {
     /// Operations that are read, in one form or another.
     static let read: Set<String> = [
         "Abs", "Add", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Constant", "ConstantOfShape", "Conv", "ConvTranspose", "DepthToSpace",
-        "Div", "Dropout", "Floor", "Gather", "HardSigmoid", "Identity", "LeakyRelu", "Mul", "Neg", "PRelu", "Pad", "Relu", "Reshape", "Resize", "Shape",
+        "Div", "Dropout", "Floor", "Gather", "GlobalAveragePool", "HardSigmoid", "Identity", "LeakyRelu", "Mul", "Neg", "PRelu", "Pad", "ReduceMean", "Relu", "Reshape", "Resize", "Shape",
         "Sigmoid", "Slice", "Split", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Upsample",
     ]
 
@@ -14,8 +14,8 @@ extension ONNXTranslation {
         let name = (node.domain.isEmpty ? "" : node.domain.prefix(40) + ".") + node.operation.prefix(80)
         guard node.domain.isEmpty else { return "operation \(name)" }
         switch node.operation {
-        case "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL2", "ReduceSumSquare":
-            return "\(name) sums up the whole picture before any row of the result is known (as channel attention does): the network cannot stream"
+        case "GlobalMaxPool", "GlobalLpPool", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL2", "ReduceSumSquare":
+            return "\(name) sums up the whole picture before any row of the result is known, and is not a mean: the network cannot stream"
         case "InstanceNormalization", "GroupNormalization", "MeanVarianceNormalization", "LpNormalization":
             return "\(name) needs statistics of the whole picture before any row of the result is known: the network cannot stream"
         case "MatMul", "Gemm", "Einsum", "Softmax", "LogSoftmax", "Attention", "MultiHeadAttention", "LayerNormalization", "RMSNormalization":
@@ -68,6 +68,8 @@ extension ONNXTranslation {
         case "HardSigmoid": try hardSigmoid(node)
         case "Add", "Sub", "Mul", "Div": try arithmetic(node)
         case "Sum": try sum(node)
+        case "GlobalAveragePool": try unary(node, .globalMean)
+        case "ReduceMean": try mean(node)
         case "Cast": try cast(node)
         case "Concat": try concatenate(node)
         case "Split": try split(node)
@@ -78,6 +80,15 @@ extension ONNXTranslation {
         case "Resize", "Upsample": try resize(node)
         default: throw unsupported(node.name, "\(node.operation) of a map")
         }
+    }
+
+    /// A mean over rows and columns together, which stay as dimensions of one.
+    private mutating func mean(_ node: ONNXModel.Node) throws(EnlargerError) {
+        let axes = try has(node, 1) ? integers(node, 1) : model.integers(node, "axes") ?? []
+        guard Set(axes.map { $0 < 0 ? $0 + 4 : $0 }) == [2, 3], axes.count == 2, try model.integer(node, "keepdims") ?? 1 == 1 else {
+            throw unsupported(node.name, "a mean over dimensions \(axes); over rows and columns, kept as dimensions of one, it is read")
+        }
+        try unary(node, .globalMean)
     }
 
     func finite(_ node: ONNXModel.Node, _ key: String, _ otherwise: Float) throws(EnlargerError) -> Float {

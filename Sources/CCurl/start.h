@@ -1,0 +1,2 @@
+// Starts libcurl once for the process. Safe from any thread.
+void ec_start(void);

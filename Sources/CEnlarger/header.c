@@ -1,0 +1,2 @@
+// The header is enough; a target needs a source.
+#include "enlarger.h"

@@ -1,0 +1,2 @@
+/// Every call may throw it, so that `import Enlarger` alone brings it.
+@_exported public import struct Tensors.EnlargerError
