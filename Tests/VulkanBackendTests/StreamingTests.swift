@@ -10,7 +10,7 @@ import VulkanBackend
 
 extension VulkanTests {
     @Suite(.serialized) struct `The streaming engine on a Vulkan device` {
-        @Test(arguments: TestGraphs.names, TestDevice.precisions)
+        @Test(arguments: TestGraphs.inOnePass, TestDevice.precisions)
         func `equals the plain evaluation of the graph`(name: String, precision: VulkanDevice.Precision) throws {
             let graph = TestGraphs.make(name), device = try TestDevice.device(precision)
             let network = try VulkanNetwork(graph: graph, device: device)
@@ -25,7 +25,7 @@ extension VulkanTests {
             #expect(VulkanDriver.validationMessages == 0)
         }
 
-        @Test(arguments: TestGraphs.names, TestDevice.precisions)
+        @Test(arguments: TestGraphs.inOnePass, TestDevice.precisions)
         func `gives the same bytes for every budget, band and strip`(name: String, precision: VulkanDevice.Precision) throws {
             let graph = TestGraphs.make(name), device = try TestDevice.device(precision), planner = device.planner(graph)
             let network = try VulkanNetwork(graph: graph, device: device)
@@ -60,7 +60,7 @@ extension VulkanTests {
             }
         }
 
-        @Test(arguments: TestGraphs.names, TestDevice.precisions)
+        @Test(arguments: TestGraphs.inOnePass, TestDevice.precisions)
         func `allocates what the plan says`(name: String, precision: VulkanDevice.Precision) throws {
             let graph = TestGraphs.make(name), device = try TestDevice.device(precision)
             let planner = device.planner(graph), account = device.context.account
@@ -79,6 +79,12 @@ extension VulkanTests {
                     if plan.stripCount == 1 { #expect(taken >= plan.weightsBytes + 2 * plan.runBytes - 8 * 4096 - (256 << 10)) }
                 }
             }
+        }
+
+        @Test func `refuses means over the whole picture, which take passes`() throws {
+            let graph = TestGraphs.make("channel attention"), device = try TestDevice.device(.fp32)
+            let error = #expect(throws: EnlargerError.self) { try device.planner(graph).plan(width: 20, height: 20) }
+            #expect(error?.code == .modelUnsupported)
         }
 
         @Test func `EDSR on 500 x 500 in fp16 takes what its planner was meant to`() throws {
