@@ -38,7 +38,7 @@ enum TestDriver {
         let rowBytes = picture.width * picture.channels * picture.bits / 8, bytes = picture.bytes
         var results = upscaler.scales.map { _ in [UInt8]() }
         try upscaler.loaded.execute(
-            [plan], weights: upscaler.loaded.packWeights(for: upscaler.device), pool: upscaler.pool, kind: kind, bits: picture.bits, how: how,
+            [plan], width: picture.width, height: picture.height, weights: upscaler.loaded.packWeights(for: upscaler.device), pool: upscaler.pool, kind: kind, bits: picture.bits, how: how,
             source: { target, row, count in target.copyBytes(from: bytes[row * rowBytes..<(row + count) * rowBytes]) },
             sinks: results.indices.map { i in { rows, _ in results[i] += rows } }, progress: nil)
         return results
