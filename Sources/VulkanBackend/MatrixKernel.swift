@@ -1,6 +1,6 @@
 import CVulkan
 import Glibc
-import NetworkGraph
+package import NetworkGraph
 import StreamPlanner
 import Synchronization
 import Tensors
@@ -10,20 +10,20 @@ package struct MatrixKernel: Sendable, Hashable {
     /// Rows, columns and depth of a matrix.
     package let side: Int
     /// Invocations of the subgroup that multiplies it.
-    let lanes: Int
+    package let lanes: Int
 
-    var shader: String { "convolution_matrix.\(side)x\(lanes)" }
+    package var shader: String { "convolution_matrix.\(side)x\(lanes)" }
 
     /// Output rows, columns and channels of a group, as the shader has them.
     static let rows = 4, columns = 64, outputs = 64
     /// What a group keeps in shared memory.
-    private static let sharedBytes = 32 << 10
+    package static let sharedBytes = 32 << 10
 
     /// The best first.
-    private static let compiled = [MatrixKernel(side: 16, lanes: 32), MatrixKernel(side: 8, lanes: 8)]
+    package static let compiled = [MatrixKernel(side: 16, lanes: 32), MatrixKernel(side: 8, lanes: 8)]
 
     /// The best that the device's shapes and subgroups suit.
-    init?(_ info: VulkanDeviceInfo) {
+    package init?(_ info: VulkanDeviceInfo) {
         guard info.multipliesMatrices, Int(info.raw.shared_bytes) >= Self.sharedBytes else { return nil }
         let found = Self.compiled.first { kernel in
             info.matrixSides.contains(kernel.side)
@@ -39,7 +39,7 @@ package struct MatrixKernel: Sendable, Hashable {
     }
 
     /// 3 x 3 of full blocks of channels; for fewer outputs most of a group would stand idle.
-    func suits(_ conv: Convolution, inputIsPlanar: Bool) -> Bool {
+    package func suits(_ conv: Convolution, inputIsPlanar: Bool) -> Bool {
         conv.kernelHeight == 3 && conv.kernelWidth == 3 && conv.dilation == 1 && !inputIsPlanar && conv.inputChannels >= 16
             && conv.outputChannels >= 24
     }

@@ -85,7 +85,7 @@ package struct VulkanDeviceInfo: Sendable {
     package let memoryBytes: Int
     let raw: cv_info
 
-    init(_ raw: cv_info, systemIndex: Int) {
+    package init(_ raw: cv_info, systemIndex: Int) {
         self.raw = raw
         self.systemIndex = systemIndex
         name = text(raw.name)

@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 import VulkanBackend
 
-/// The device that tests run on: ENLARGE_TEST_DEVICE's, else the first, mostly Mesa's software rasteriser. Messages of the
-/// validation layer, where it is installed, fail the tests.
+/// The device that tests run on: the first that can be used, mostly Mesa's software rasteriser. Messages of the validation
+/// layer, where it is installed, fail the tests.
 enum TestDevice {
     static let driver = VulkanDriver(validates: true)
     /// nil where there is no driver: tests of the device are then skipped.
