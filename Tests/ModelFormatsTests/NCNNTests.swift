@@ -194,9 +194,11 @@ private struct NCNNFiles {
         let good = NCNNFiles()
         _ = try good.load()
         for count in 0..<good.bytes.count {
-            #expect(throws: EnlargerError.self) { try NCNNFiles.load(good.text, Array(good.bytes[..<count])) }
+            let error = #expect(throws: EnlargerError.self) { try NCNNFiles.load(good.text, Array(good.bytes[..<count])) }
+            #expect(error?.code == .modelInvalid && error?.message.contains("\(count)") == true, "\(error?.message ?? "")")
         }
-        #expect(throws: EnlargerError.self) { try NCNNFiles.load(good.text, good.bytes + [0]) }
+        let error = #expect(throws: EnlargerError.self) { try NCNNFiles.load(good.text, good.bytes + [0]) }
+        #expect(error?.code == .modelInvalid && error?.message.contains("\(good.bytes.count + 1)") == true, "\(error?.message ?? "")")
         for tag: [UInt8] in [[0x38, 0x4B, 0x0D, 0x00], [1, 0, 0, 0]] {
             let error = #expect(throws: EnlargerError.self) {
                 try NCNNFiles.load(good.text, tag + good.bytes.dropFirst(4))

@@ -50,6 +50,11 @@ import Testing
         ("cycle", .modelInvalid, "itself", { $0.node("b", "Relu", ["a"]); $0.node("a", "Relu", ["b"]); $0.node("y", "Add", ["x", "a"]) }),
         ("block", .modelInvalid, "block size", { $0.node("y", "DepthToSpace", ["x"], [("block_size", .integer(1 << 40))]) }),
         ("shape", .modelInvalid, "shape", { $0.tensor("c", type: 1, shape: [1 << 31, 1 << 31, 1 << 31], content: [0]); $0.node("y", "Add", ["x", "c"]) }),
+        ("short tensor", .modelInvalid, "8 bytes for shape [3]", { $0.tensor("c", type: 1, shape: [3], content: [UInt8](repeating: 0, count: 8)); $0.node("y", "Add", ["x", "c"]) }),
+        ("long tensor", .modelInvalid, "16 bytes for shape [3]", { $0.tensor("c", type: 1, shape: [3], content: [UInt8](repeating: 0, count: 16)); $0.node("y", "Add", ["x", "c"]) }),
+        ("no tensor", .modelInvalid, "without a value", { $0.node("c", "Const"); $0.node("y", "Add", ["x", "c"]) }),
+        ("weights", .modelInvalid, "weights are for 2 channels", { $0.constant("c", [1, 2], shape: [1, 1, 2, 1]); $0.convolution("y", "x", "c") }),
+        ("dimensions", .modelInvalid, "shape [1, 1, 1]", { $0.constant("c", [1], shape: [1, 1, 1]); $0.convolution("y", "x", "c") }),
         ("claim", .modelInvalid, "expand", { $0.repeated("c", 0, shape: [63, 63, 1024, 1024]); $0.convolution("y", "x", "c") }),
         ("channels", .modelInvalid, "y", { $0.constant("c", [1, 2, 3], shape: [3]); $0.node("y", "Mul", ["x", "c"]) }),
     ]
