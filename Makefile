@@ -1,5 +1,5 @@
 # make demo [PHOTO=mine.jpg] [MODEL=lite-x3] [MEMORY=64M]   make test   make build   make install [PREFIX=/usr/local]
-# make check-service [LOAD=--load]   make check-formats   make check-libraries   make check-scale   make wheel   make format   make lint
+# make check-service [LOAD=--load]   make check-formats   make check-libraries   make check-scale   make check-gpu   make wheel   make format   make lint
 # make bench [MODEL=lite-x3] [SIZE=480x360]   make clean
 
 PREFIX ?= /usr/local
@@ -10,7 +10,7 @@ export PHOTO MODEL MEMORY OUTPUT
 
 VERSION = $(shell sed -n 's/.*enlargerVersion = "\(.*\)"/\1/p' Sources/Enlarger/Version.swift)
 
-.PHONY: demo test check-service check-formats check-libraries check-scale wheel library build packages install format lint bench clean
+.PHONY: demo test check-service check-formats check-libraries check-scale check-gpu wheel library build packages install format lint bench clean
 .DEFAULT_GOAL := build
 
 packages:
@@ -24,6 +24,11 @@ demo: build
 
 test: packages
 	swift test
+
+check-gpu: build
+	@scripts/install-test-packages
+	scripts/build-shaders --check
+	scripts/gpu-check --smoke
 
 check-scale: build
 	@scripts/install-test-packages

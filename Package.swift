@@ -28,12 +28,15 @@ let package = Package(
         .target(
             name: "CPUBackend", dependencies: ["Tensors", "NetworkGraph", "StreamPlanner", "CKernels", "CSystem"],
             swiftSettings: swift),
+        .target(
+            name: "VulkanBackend", dependencies: ["Tensors", "NetworkGraph", "StreamPlanner", "CVulkan"], exclude: ["Shaders"],
+            swiftSettings: swift),
         .target(name: "PictureIO", dependencies: ["Tensors", "CVips"], swiftSettings: swift),
         .target(
             name: "Enlarger",
             dependencies: [
-                "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "PictureIO", "CKernels", "CSystem",
-                "CCurl",
+                "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "CPUBackend", "VulkanBackend", "PictureIO", "CKernels",
+                "CSystem", "CCurl",
             ],
             swiftSettings: swift),
         // libenlarger.so: only enlarger_* is visible, and Swift's runtime is inside.
@@ -58,11 +61,12 @@ let package = Package(
             ],
             swiftSettings: swift),
         .executableTarget(
-            name: "enlarge", dependencies: ["Enlarger", "EnlargeService", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "PictureIO", "CPUBackend", "CSystem"],
+            name: "enlarge", dependencies: ["Enlarger", "EnlargeService", "Tensors", "NetworkGraph", "ModelFormats", "StreamPlanner", "PictureIO", "CPUBackend", "VulkanBackend", "CSystem"],
             swiftSettings: swift),
 
         .target(name: "CKernels", cSettings: c),
         .target(name: "CSystem", cSettings: c),
+        .target(name: "CVulkan", exclude: ["spirv"], cSettings: c + [.unsafeFlags(["-Wno-c23-extensions"])]),
         .target(name: "CVips", dependencies: ["CLibVips"], cSettings: c),
         .systemLibrary(name: "CLibVips", pkgConfig: "vips", providers: [.apt(["libvips-dev"])]),
         .target(name: "CCurl", dependencies: ["CLibCurl"], cSettings: c),
@@ -83,6 +87,12 @@ let package = Package(
             name: "CPUBackendTests",
             dependencies: ["CPUBackend", "StreamPlanner", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport"],
             swiftSettings: swift),
+        .testTarget(
+            name: "VulkanBackendTests",
+            dependencies: [
+                "VulkanBackend", "CVulkan", "StreamPlanner", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport",
+            ],
+            swiftSettings: swift),
         .testTarget(name: "PictureIOTests", dependencies: ["PictureIO", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "BlobStoreTests", dependencies: ["BlobStore", "Tensors", "TestSupport"], swiftSettings: swift),
@@ -93,7 +103,10 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "EnlargerTests",
-            dependencies: ["Enlarger", "PictureIO", "CVips", "CKernels", "ModelFormats", "NetworkGraph", "StreamPlanner", "Tensors", "TestSupport", "enlarge"],
+            dependencies: [
+                "Enlarger", "PictureIO", "CVips", "CKernels", "ModelFormats", "NetworkGraph", "StreamPlanner", "Tensors", "TestSupport", "VulkanBackend",
+                "CVulkan", "enlarge",
+            ],
             swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6],

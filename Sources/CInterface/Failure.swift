@@ -77,6 +77,7 @@ extension EnlargerError.Code {
         case .queueFull: ENLARGER_QUEUE_FULL
         case .dataUnusable: ENLARGER_DATA_UNUSABLE
         case .cancelled: ENLARGER_CANCELLED
+        case .deviceLost: ENLARGER_DEVICE_LOST
         // Of services that many machines share; no call of this interface meets them.
         case .queueUnavailable, .storeUnavailable, .blobNotFound, .accessRefused: ENLARGER_DATA_UNUSABLE
         }

@@ -9,7 +9,8 @@ private let names: Strings = {
     let codes = EnlargerError.Code.allCases
     var names = [String](repeating: "", count: Int(codes.map(\.status.rawValue).max()!) + 1)
     names[Int(ENLARGER_OK.rawValue)] = "ok"
-    for code in codes { names[Int(code.status.rawValue)] = code.rawValue }
+    // Codes that share a status: the first gives it its name.
+    for code in codes.reversed() { names[Int(code.status.rawValue)] = code.rawValue }
     return Strings(names)
 }()
 

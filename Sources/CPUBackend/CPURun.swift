@@ -5,7 +5,7 @@ package import Tensors
 /// Runs one plan of a network on the processor: rows in, rows out, in the memory the plan names.
 ///
 /// One run at a time; the object can run again, on another picture of the same size.
-package final class CPURun {
+package final class CPURun: NetworkRun {
     package let network: CPUNetwork
     package let plan: Plan
     let pool: ThreadPool
@@ -32,7 +32,7 @@ package final class CPURun {
     ///     each of its rows in order; the view holds the columns of `strip.core`, enlarged.
     ///   - progress: told the finished part, 0...1, after every step.
     package func run(
-        rows wanted: Range<Int>? = nil,
+        rows wanted: Range<Int>?,
         fill: (_ strip: Strip, _ row: Int, _ view: RowView) throws -> Void,
         deliver: (_ strip: Strip, _ output: Int, _ row: Int, _ view: RowView) throws -> Void,
         progress: (Double) throws -> Void = { _ in }
@@ -95,6 +95,14 @@ package final class CPURun {
 
     /// The input rows that the enlargement of `rows` depends on: those themselves, and some above and below.
     package func inputRows(for rows: Range<Int>) -> Range<Int> { schedule(plan.passes[0], rows).allRows(network.graph.inputNode) }
+
+    package func run(
+        fill: (_ strip: Strip, _ row: Int, _ view: RowView) throws -> Void,
+        deliver: (_ strip: Strip, _ output: Int, _ row: Int, _ view: RowView) throws -> Void,
+        progress: (Double) throws -> Void
+    ) throws {
+        try run(rows: nil, fill: fill, deliver: deliver, progress: progress)
+    }
 
     private func execute(_ n: Int, rows: Range<Int>, in memory: PassRows, schedule: Schedule, step: Int, strip: Strip, ledger: RowLedger) {
         let graph = network.graph

@@ -162,6 +162,8 @@ int ev_reader_rows(EVReader *reader, int top, int count, void *out)
     return result;
 }
 
+int ev_reader_descriptor(const EVReader *reader) { return reader->fd; }
+
 void ev_reader_close(EVReader *reader)
 {
     if (reader->image)

@@ -1,4 +1,3 @@
-import CPUBackend
 import StreamPlanner
 import Tensors
 
@@ -9,8 +8,7 @@ import Tensors
 /// wait in two more, as float32. Memory stays what the plans say, and the result the same for every budget.
 final class AugmentedRun {
     private let graph: PictureGraph
-    private let network: CPUNetwork
-    private let pool: ThreadPool
+    private let makeRun: (Plan) throws(EnlargerError) -> any NetworkRun
     private let upright: Plan
     private let transposed: Plan
     private let source: PictureRun.Source
@@ -49,12 +47,11 @@ final class AugmentedRun {
     /// - Parameters:
     ///   - upright: a plan for the picture's size; `transposed`: one for height and width exchanged. They run one after the other.
     init(
-        graph: PictureGraph, network: CPUNetwork, pool: ThreadPool, upright: Plan, transposed: Plan, bits: Int, roundsPlanes: Bool,
+        graph: PictureGraph, makeRun: @escaping (Plan) throws(EnlargerError) -> any NetworkRun, upright: Plan, transposed: Plan, bits: Int, roundsPlanes: Bool,
         source: @escaping PictureRun.Source, sink: @escaping PictureRun.Sink
     ) throws(EnlargerError) {
         self.graph = graph
-        self.network = network
-        self.pool = pool
+        self.makeRun = makeRun
         self.upright = upright
         self.transposed = transposed
         self.source = source
@@ -72,7 +69,7 @@ final class AugmentedRun {
         try readPicture(to: input, turned)
         let sums = try SpoolFile(), turnedSums = try SpoolFile()
         for isTurned in [false, true] {
-            let run = try CPURun(network: network, plan: isTurned ? transposed : upright, pool: pool)
+            let run = try makeRun(isTurned ? transposed : upright)
             for flips in 0..<4 {
                 try runOnce(
                     run, flipsColumns: flips & 1 != 0, flipsRows: flips & 2 != 0, isFirst: flips == 0, from: isTurned ? turned : input,
@@ -100,7 +97,7 @@ final class AugmentedRun {
     }
 
     private func runOnce(
-        _ run: CPURun, flipsColumns: Bool, flipsRows: Bool, isFirst: Bool, from input: SpoolFile, into sums: SpoolFile,
+        _ run: any NetworkRun, flipsColumns: Bool, flipsRows: Bool, isFirst: Bool, from input: SpoolFile, into sums: SpoolFile,
         progress: (Double) throws -> Void
     ) throws {
         let plan = run.plan, (width, height) = (plan.width, plan.height), pel = bytesPerPixel, scale = graph.scale

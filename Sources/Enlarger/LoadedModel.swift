@@ -3,6 +3,7 @@ package import NetworkGraph
 package import StreamPlanner
 import Synchronization
 package import Tensors
+import VulkanBackend
 
 /// Reads `count` rows from `row` on into `target`; rows are asked for in order, once.
 package typealias PictureSource = (_ target: UnsafeMutableRawBufferPointer, _ row: Int, _ count: Int) throws -> Void
@@ -11,14 +12,14 @@ package typealias PictureSink = (_ rows: UnsafeRawBufferPointer, _ count: Int) t
 
 /// How pictures go through a model: arithmetic and threads, and what is done around the network.
 package struct PictureProcessing: Sendable {
-    package var device: CPUDevice
+    package var device: ComputeDevice
     package var chroma: ResizeMethod
     /// The network's mean over eight orientations.
     package var isAugmented: Bool
     /// In tiles of their own; not together with `isAugmented`.
     package var tiling: Tiling?
 
-    package init(device: CPUDevice, chroma: ResizeMethod = .bicubic, isAugmented: Bool = false, tiling: Tiling? = nil) {
+    package init(device: ComputeDevice, chroma: ResizeMethod = .bicubic, isAugmented: Bool = false, tiling: Tiling? = nil) {
         precondition(tiling == nil || !isAugmented)
         self.device = device
         self.chroma = chroma
@@ -74,13 +75,11 @@ package final class LoadedModel: Sendable {
     }
 
     /// Bytes of the packed weights.
-    package func weightsBytes(_ device: CPUDevice) -> Int { device.weightsBytes(network) }
+    package func weightsBytes(_ device: ComputeDevice) -> Int { device.costs.weightsBytes(network) }
 
     /// Packs the weights: `weightsBytes(_:)` bytes, for any number of runs.
-    /// - Throws: `allocationFailed`.
-    package func packWeights() throws(EnlargerError) -> CPUNetwork {
-        try CPUNetwork(graph: network, device: CPUDevice(threads: 1))
-    }
+    /// - Throws: `allocationFailed`, `deviceLost`.
+    package func packWeights(for device: ComputeDevice) throws(EnlargerError) -> LoadedWeights { try device.load(network) }
 
     /// - Parameter height: needed for test-time augmentation alone, which also runs the picture transposed.
     package func planner(width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing) throws(EnlargerError) -> Planner {
@@ -88,13 +87,21 @@ package final class LoadedModel: Sendable {
         let pixel = kind.channels * bits / 8
         let (width, height) = (width + 2 * margin, height + 2 * margin)
         let fill = TransparentFill.bytes(width: width, kind: kind, bits: bits) + ExtendedPicture.bytes(width: width, margin: margin, pixelBytes: pixel)
-        let picture =
-            how.tiling != nil
-            ? PictureBytes(input: 0, output: 0, fixed: TiledRun.bufferBytes(width: width, graph: graph, bits: bits) + fill)
-            : how.isAugmented
-            ? PictureBytes(input: 0, output: 0, fixed: AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits) + fill)
-            : PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width) + fill)
-        return Planner(graph: graph.graph, costs: how.device, picture: picture, margin: how.tiling == nil ? margin : 0)
+        // Of what runs on planes: the picture waits outside of the network.
+        let outside =
+            how.tiling != nil ? TiledRun.bufferBytes(width: width, graph: graph, bits: bits) + fill
+            : how.isAugmented ? AugmentedRun.bufferBytes(width: width, height: height, graph: graph, bits: bits) + fill : nil
+        var picture: PictureBytes
+        if let outside {
+            picture = how.device.planeBytes(graph.graph)
+            picture.fixed += outside
+        } else if how.device.isGPU {
+            let row = DevicePictureRun.rowBytes(width: width, scale: scale, bytesPerPixel: pixel)
+            picture = VulkanDevice.pictureBytes(bytesPerPixel: pixel, fixed: fill + row)
+        } else {
+            picture = PictureBytes(input: pixel, output: pixel, fixed: PixelRows.temporaryBytes(longestRow: scale * width) + fill)
+        }
+        return Planner(graph: graph.graph, costs: how.device.costs, picture: picture, margin: how.tiling == nil ? margin : 0)
     }
 
     /// - Throws: `usage` where ranges of a picture's rows cannot be run on their own.
@@ -123,7 +130,9 @@ package final class LoadedModel: Sendable {
         width: Int, height: Int, kind: PictureKind, bits: Int, how: PictureProcessing, budget: Int?, isForRows: Bool = false
     ) throws(EnlargerError) -> [Plan] {
         let planner = try planner(width: width, height: height, kind: kind, bits: bits, how: how)
+        let budget = how.device.budget(budget)
         if isForRows {
+            guard !how.device.isGPU else { throw EnlargerError(.usage, "parts of a picture are made on the processor") }
             try checkRows(planner.graph, isApproximate: how.isAugmented || how.tiling != nil)
             return [try planner.planInOnePass(width: width, height: height, budget: budget)]
         }
@@ -143,30 +152,29 @@ package final class LoadedModel: Sendable {
     ///   - weights: from `packWeights()`.
     ///   - progress: told the finished part, 0...1, after every band; a thrown error stops the run.
     package func execute(
-        _ plans: [Plan], width: Int, height: Int, rows: Range<Int>? = nil, weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
+        _ plans: [Plan], width: Int, height: Int, rows: Range<Int>? = nil, weights: LoadedWeights, pool: @autoclosure () -> ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
         source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
     ) throws {
-        precondition(plans.allSatisfy { $0.threads == pool.threads }, "the plan is for another number of threads")
         if rows != nil { try checkRows(network, isApproximate: how.isAugmented || how.tiling != nil) }
         guard margin == 0 else {
             let extended = try ExtendedPicture(
                 width: width, height: height, margin: margin, pixelBytes: kind.channels * bits / 8, source: source)
             return try executeAsGiven(
-                plans, width: width + 2 * margin, height: height + 2 * margin, rows: nil, weights: weights, pool: pool, kind: kind, bits: bits, how: how,
+                plans, width: width + 2 * margin, height: height + 2 * margin, rows: nil, weights: weights, pool: pool(), kind: kind, bits: bits, how: how,
                 source: extended.read, sinks: zip(scales, sinks).map { extended.sink(scale: $0, to: $1) }, progress: progress)
         }
         try executeAsGiven(
-            plans, width: width, height: height, rows: rows, weights: weights, pool: pool, kind: kind, bits: bits, how: how, source: source,
+            plans, width: width, height: height, rows: rows, weights: weights, pool: pool(), kind: kind, bits: bits, how: how, source: source,
             sinks: sinks, progress: progress)
     }
 
     /// The same without extending the picture.
     private func executeAsGiven(
-        _ plans: [Plan], width: Int, height: Int, rows: Range<Int>?, weights: CPUNetwork, pool: ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
+        _ plans: [Plan], width: Int, height: Int, rows: Range<Int>?, weights: LoadedWeights, pool: @autoclosure () -> ThreadPool, kind: PictureKind, bits: Int, how: PictureProcessing,
         source: @escaping PictureSource, sinks: [PictureSink], progress: ((Double) throws -> Void)?
     ) throws {
         let graph = try graph(kind, chroma: how.chroma)
-        let network = CPUNetwork(graph: graph.graph, sharing: weights, device: how.device)
+        let network = weights.inside(graph.graph, device: how.device)
         let roundsPlanes = how.chroma == .bilinear && bits == 8
         if how.isAugmented || how.tiling != nil {
             let memory = try Arena(byteCount: TransparentFill.bytes(width: width, kind: kind, bits: bits))
@@ -175,19 +183,29 @@ package final class LoadedModel: Sendable {
                 kind.hasAlpha ? TransparentFill(width: width, height: height, kind: kind, bits: bits, memory: memory.base, upstream: source).read : source
             if let tiling = how.tiling {
                 try TiledRun(
-                    graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), width: width, height: height, tiling: tiling,
+                    graph: graph, run: network.run(plans[0], pool: pool()), width: width, height: height, tiling: tiling,
                     bits: bits, roundsPlanes: roundsPlanes, source: source, sink: sinks[0]
                 ).execute(progress: progress)
                 return
             }
             try AugmentedRun(
-                graph: graph, network: network, pool: pool, upright: plans[0], transposed: plans[1], bits: bits, roundsPlanes: roundsPlanes,
+                graph: graph, makeRun: { [pool = pool()] plan throws(EnlargerError) in try network.run(plan, pool: pool) }, upright: plans[0], transposed: plans[1], bits: bits, roundsPlanes: roundsPlanes,
                 source: source, sink: sinks[0]
             ).execute(progress: progress)
-        } else {
+            return
+        }
+        switch network {
+        case .cpu(let network):
+            let pool = pool()
+            precondition(plans.allSatisfy { $0.threads == pool.threads }, "the plan is for another number of threads")
             try PictureRun(
                 graph: graph, run: CPURun(network: network, plan: plans[0], pool: pool), rows: rows, bits: bits, roundsPlanes: roundsPlanes, source: source,
                 sinks: sinks
+            ).execute(progress: progress)
+        case .vulkan(let network):
+            precondition(rows == nil, "parts are made on the processor")
+            try DevicePictureRun(
+                graph: graph, network: network, plan: plans[0], bits: bits, roundsPlanes: roundsPlanes, source: source, sinks: sinks
             ).execute(progress: progress)
         }
     }

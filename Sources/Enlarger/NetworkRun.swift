@@ -1,4 +1,3 @@
-package import CPUBackend
 package import NetworkGraph
 package import StreamPlanner
 package import Tensors
@@ -9,11 +8,9 @@ extension Upscaler {
     /// - Parameter input: [channels][height][width].
     /// - Returns: each output as [channels][height][width], and its scale, in the order of `graph.outputs`.
     package static func runNetwork(
-        _ graph: NetworkGraph, device: CPUDevice, pool: ThreadPool, plan: Plan, network: CPUNetwork? = nil, input: [Float]
+        _ graph: NetworkGraph, run: any NetworkRun, input: [Float]
     ) throws -> [(scale: Int, channels: Int, values: [Float])] {
-        let network = try network ?? CPUNetwork(graph: graph, device: device)
-        let run = try CPURun(network: network, plan: plan, pool: pool)
-        let (width, height) = (plan.width, plan.height)
+        let plan = run.plan, (width, height) = (plan.width, plan.height)
         let channels = graph.channels[graph.inputNode]
         precondition(input.count == channels * width * height)
         var results = graph.outputs.map { output in
@@ -46,6 +43,12 @@ extension Upscaler {
         try model.graph.pruned(to: model.graph.outputs.filter { model.graph.scales[$0.node] == scale })
     }
 
+    /// The planner for the bare network on float planes.
+    package func planner(_ graph: NetworkGraph) -> Planner { Planner(graph: graph, costs: device.costs, picture: device.planeBytes(graph)) }
+
+    /// A run of the bare network, its weights packed for it alone.
+    package func run(_ graph: NetworkGraph, plan: Plan) throws(EnlargerError) -> any NetworkRun { try device.load(graph).run(plan, pool: pool) }
+
     /// For people: "CPU (avx512), 2 threads, fp32".
-    package var deviceDescription: String { "CPU (\(device.name)), \(device.threads) thread\(device.threads == 1 ? "" : "s"), \(precision)" }
+    package var deviceDescription: String { device.description }
 }

@@ -88,6 +88,10 @@ package struct PixelPicture: Sendable, Equatable {
 extension Upscaler {
     /// The same path as files take, in memory.
     package func upscale(_ picture: PixelPicture) throws -> PixelPicture {
+        try orOnProcessor { try upscaleHere(picture) } instead: { try $0.upscaleHere(picture) }
+    }
+
+    private func upscaleHere(_ picture: PixelPicture) throws -> PixelPicture {
         let plans = try plans(width: picture.width, height: picture.height, kind: picture.kind, bits: 8)
         let rowBytes = picture.width * picture.kind.channels
         var result: [UInt8] = []

@@ -1,6 +1,6 @@
 import CKernels
-import CPUBackend
 import NetworkGraph
+import StreamPlanner
 
 /// Turns rows of pixels into the planes of a `PictureGraph` and its planes into pixels.
 ///

@@ -1,4 +1,3 @@
-import CPUBackend
 import StreamPlanner
 import Tensors
 
@@ -8,7 +7,7 @@ import Tensors
 /// another, as float32; the memory is that of one tile and of some rows.
 final class TiledRun {
     private let graph: PictureGraph
-    private let run: CPURun
+    private let run: any NetworkRun
     private let columns: TileGrid
     private let rows: TileGrid
     private let width: Int
@@ -27,7 +26,7 @@ final class TiledRun {
 
     /// - Parameter run: of a plan for one tile; its size is that of the grids.
     init(
-        graph: PictureGraph, run: CPURun, width: Int, height: Int, tiling: Tiling, bits: Int, roundsPlanes: Bool,
+        graph: PictureGraph, run: any NetworkRun, width: Int, height: Int, tiling: Tiling, bits: Int, roundsPlanes: Bool,
         source: @escaping PictureSource, sink: @escaping PictureSink
     ) throws(EnlargerError) {
         self.graph = graph

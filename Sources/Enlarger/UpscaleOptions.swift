@@ -2,9 +2,10 @@ package import ModelFormats
 
 /// How pictures are enlarged. Command-line flags and service settings map onto this and nowhere else.
 public struct UpscaleOptions: Sendable, Equatable {
-    /// Device to run on. `auto` is the best there is.
+    /// Device to run on. `auto` is the best GPU that is hardware, else the CPU; a Vulkan device is the N-th, or with nil the
+    /// best hardware.
     public enum Device: Sendable, Equatable {
-        case auto, cpu, vulkan(index: Int)
+        case auto, cpu, vulkan(index: Int?)
 
         /// "auto", "cpu", "vulkan" or "vulkan:N"; nil for anything else.
         public init?(_ text: String) {
@@ -12,7 +13,7 @@ public struct UpscaleOptions: Sendable, Equatable {
             switch parts[0] {
             case "auto" where parts.count == 1: self = .auto
             case "cpu" where parts.count == 1: self = .cpu
-            case "vulkan" where parts.count == 1: self = .vulkan(index: 0)
+            case "vulkan" where parts.count == 1: self = .vulkan(index: nil)
             case "vulkan" where parts.count == 2:
                 guard let index = Int(parts[1]), index >= 0 else { return nil }
                 self = .vulkan(index: index)
@@ -20,7 +21,7 @@ public struct UpscaleOptions: Sendable, Equatable {
             }
         }
     }
-    /// Arithmetic. `auto` is fp32 on the CPU.
+    /// Arithmetic. `auto` is fp32 on the CPU and fp16 on a GPU that has it.
     public enum Precision: String, Sendable { case auto, fp32, bf16, fp16 }
     /// How the colour planes of a luma-only network are enlarged. `bilinear` reproduces OpenCV.
     public enum Chroma: String, Sendable { case bicubic, bilinear }

@@ -87,11 +87,15 @@ extension Upscaler {
             result.reserveCapacity(rowBytes * height * scale * scale)
             return result
         }
-        try upscaleRows(
-            width: width, height: height, format: format,
-            source: { target, row, count in target.copyBytes(from: pixels[row * rowBytes..<(row + count) * rowBytes]) },
-            sinks: scales.indices.map { index in { rows, _ in results[index] += rows } }, progress: progress)
-        return results
+        return try orOnProcessor {
+            try upscaleRows(
+                width: width, height: height, format: format,
+                source: { target, row, count in target.copyBytes(from: pixels[row * rowBytes..<(row + count) * rowBytes]) },
+                sinks: scales.indices.map { index in { rows, _ in results[index] += rows } }, progress: progress)
+            return results
+        } instead: {
+            try $0.upscale(pixels, width: width, height: height, format: format, progress: progress)
+        }
     }
 
     private func checkSize(_ width: Int, _ height: Int) throws(EnlargerError) {

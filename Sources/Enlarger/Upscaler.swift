@@ -5,6 +5,7 @@ package import NetworkGraph
 import PictureIO
 package import StreamPlanner
 public import Tensors
+package import VulkanBackend
 
 /// What an upscaled picture took.
 public struct UpscaleResult: Sendable {
@@ -37,10 +38,16 @@ public struct UpscaleResult: Sendable {
 public final class Upscaler {
     public let options: UpscaleOptions
     package let loaded: LoadedModel
-    package let device: CPUDevice
-    package let pool: ThreadPool
+    package let device: ComputeDevice
+    /// Why the processor was taken where a GPU would have been; for people.
+    package let deviceNote: String?
+    /// The processor's threads, made for the first run that needs them.
+    package private(set) lazy var pool = ThreadPool(threads: device.threads)
     private let how: PictureProcessing
-    private var weights: CPUNetwork?
+    private var weights: LoadedWeights?
+    /// What `auto` falls back to.
+    private lazy var processor = Result { () throws(EnlargerError) in try onProcessor() }
+    private var isDeviceLost = false
 
     package var model: Model { loaded.model }
     /// The file's name without its extension: "lite-x3".
@@ -61,18 +68,19 @@ public final class Upscaler {
         try self.init(model: ModelFile.load(path: path, convention: options.convention), name: Upscaler.name(ofFile: path), options: options)
     }
 
-    package init(model: Model, name: String, options: UpscaleOptions) throws(EnlargerError) {
+    package init(
+        model: Model, name: String, options: UpscaleOptions, driver: VulkanDriver? = nil
+    ) throws(EnlargerError) {
         self.options = options
         loaded = try LoadedModel(model: model, name: name, scales: options.scales)
         guard loaded.scales.count == 1 || !options.testTimeAugmentation && options.tiling == nil else {
             throw EnlargerError(.usage, "-x and --tile take one scale at a time")
         }
         guard !options.testTimeAugmentation || options.tiling == nil else { throw EnlargerError(.usage, "-x and --tile do not go together") }
-        device = try CPUDevice.chosen(options)
+        (device, deviceNote) = try ComputeDevice.chosen(options, driver: driver)
         how = PictureProcessing(
             device: device, chroma: options.chroma == .bilinear ? .bilinear : .bicubic, isAugmented: options.testTimeAugmentation,
             tiling: options.tiling)
-        pool = ThreadPool(threads: device.threads)
     }
 
     static func name(ofFile path: String) -> String {
@@ -81,8 +89,8 @@ public final class Upscaler {
     }
 
     public var precision: String { device.precision }
-    /// "cpu".
-    public var deviceName: String { "cpu" }
+    /// "cpu", "vulkan:0"
+    public var deviceName: String { device.name }
 
     /// - Parameter height: needed for test-time augmentation alone, which also runs the picture transposed.
     package func planner(width: Int, height: Int, kind: PictureKind, bits: Int) throws(EnlargerError) -> Planner {
@@ -99,10 +107,31 @@ public final class Upscaler {
         _ plans: [Plan], width: Int, height: Int, kind: PictureKind, bits: Int, source: @escaping PictureSource, sinks: [PictureSink],
         progress: ((Double) throws -> Void)?
     ) throws {
-        let weights = try weights ?? loaded.packWeights()
+        let weights = try weights ?? loaded.packWeights(for: device)
         self.weights = weights
         try loaded.execute(
             plans, width: width, height: height, weights: weights, pool: pool, kind: kind, bits: bits, how: how, source: source, sinks: sinks, progress: progress)
+    }
+
+    /// Runs `body`, and with `--device auto` on the processor instead what a GPU cannot do: its memory does not suffice, or
+    /// it was lost, and then for good.
+    func orOnProcessor<Output>(
+        _ body: () throws -> Output, instead: (Upscaler) throws -> Output, noting: (inout Output, String) -> Void = { _, _ in }
+    ) throws -> Output {
+        guard options.device == .auto, device.isGPU else { return try body() }
+        var reason = "\(device.name) was lost"
+        if !isDeviceLost {
+            do {
+                return try body()
+            } catch let error as EnlargerError where Upscaler.isForProcessor(error) {
+                isDeviceLost = error.code == .deviceLost
+                reason = error.message
+                weights = nil
+            }
+        }
+        var output = try instead(processor.get())
+        noting(&output, "enlarged on the processor: \(reason)")
+        return output
     }
 
     /// Enlarges one picture file.
@@ -127,8 +156,18 @@ public final class Upscaler {
     @discardableResult
     public func upscale(_ input: String, to outputs: [String], progress: ((Double) throws -> Void)? = nil) throws -> [UpscaleResult] {
         precondition(outputs.count == scales.count, "a path for each scale")
-        let clock = ContinuousClock(), start = clock.now
         let reader = try PictureReader(path: input, limits: PictureLimits())
+        return try orOnProcessor { try upscale(reader, input, to: outputs, progress: progress) } instead: {
+            try $0.upscale(reader.reopened(), input, to: outputs, progress: progress)
+        } noting: { results, note in
+            for i in results.indices { results[i].notes.append(note) }
+        }
+    }
+
+    private func upscale(
+        _ reader: PictureReader, _ input: String, to outputs: [String], progress: ((Double) throws -> Void)?
+    ) throws -> [UpscaleResult] {
+        let clock = ContinuousClock(), start = clock.now
         let info = reader.info
         let kind = PictureKind(colourChannels: info.colourChannels, hasAlpha: info.hasAlpha)
         let plans = try plans(width: info.width, height: info.height, kind: kind, bits: info.bits)
@@ -169,18 +208,5 @@ extension Upscaler {
     private var tilingNotes: [String] {
         guard let tiling = options.tiling else { return [] }
         return ["tiles of \(tiling.size) pixels, blended over \(tiling.overlap): the result is not exact"]
-    }
-}
-
-extension CPUDevice {
-    package var precision: String { usesBFloat16 ? "bf16" : "fp32" }
-
-    package static func chosen(_ options: UpscaleOptions) throws(EnlargerError) -> CPUDevice {
-        if case .vulkan = options.device { throw EnlargerError(.noDevice, "no Vulkan device: this version runs on the CPU") }
-        switch options.precision {
-        case .fp16: throw EnlargerError(.usage, "fp16 is for GPUs; the CPU has fp32 and bf16")
-        case .bf16: return try CPUDevice(threads: options.threads, usesBFloat16: true)
-        case .auto, .fp32: return try CPUDevice(threads: options.threads)
-        }
     }
 }

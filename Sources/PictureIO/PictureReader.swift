@@ -68,6 +68,11 @@ package final class PictureReader: @unchecked Sendable {
 
     deinit { ev_reader_close(vips) }
 
+    /// The same file from its first row again; this reader is of no more use.
+    package func reopened() throws(EnlargerError) -> PictureReader {
+        try PictureReader(descriptor: ev_reader_descriptor(vips), name: name, limits: PictureLimits(maxPixels: .max, decoderBytes: .max))
+    }
+
     /// For the writer, which takes metadata from it.
     var metadata: OpaquePointer { vips }
 

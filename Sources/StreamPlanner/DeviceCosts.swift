@@ -12,8 +12,17 @@ package protocol DeviceCosts: Sendable {
     func scratchBytes(_ graph: NetworkGraph, node: Int, rows: Int, columns: Int) -> Int
     /// Whether the node is computed in 4 x 4 tiles, whose rounding depends on the grid.
     func isTiled(_ graph: NetworkGraph, node: Int) -> Bool
+    /// Bytes of an element of a map.
+    var elementBytes: Int { get }
+    /// Bytes of a run that are neither rows, nor scratch, nor pictures.
+    func overheadBytes(_ graph: NetworkGraph, height: Int, bandRows: Int) -> Int
     /// Expected seconds of one step of `node` over `rows` x `columns` outputs.
     func seconds(_ graph: NetworkGraph, node: Int, rows: Int, columns: Int) -> Double
+}
+
+extension DeviceCosts {
+    package var elementBytes: Int { 4 }
+    package func overheadBytes(_ graph: NetworkGraph, height: Int, bandRows: Int) -> Int { 0 }
 }
 
 /// Bytes of picture rows in flight: what stands outside the network for each input row of a band.

@@ -2,7 +2,7 @@ package import NetworkGraph
 
 /// How a network runs on a picture of one size, and every byte that it takes. A pure value.
 package struct Plan: Sendable, Equatable {
-    /// Rows of one layout: float32, `floats` long from start to start of a channel block's end, all pads included.
+    /// Rows of one layout, all pads included. An element has as many bytes as the device says.
     package struct RowClass: Sendable, Equatable {
         package var scale: Int
         package var channels: Int
@@ -12,7 +12,7 @@ package struct Plan: Sendable, Equatable {
         package var border: Int
         /// Columns of a row: pad, picture columns of the widest strip, pad.
         package var columns: Int
-        /// Floats between channel blocks (or planes) of a row.
+        /// Elements between channel blocks (or planes) of a row.
         package var blockStride: Int
         /// Bytes of a row, a multiple of 64.
         package var rowBytes: Int

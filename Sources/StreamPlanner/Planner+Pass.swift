@@ -19,6 +19,7 @@ extension Planner {
                 seconds += calls * costs.seconds(graph, node: n, rows: rows, columns: columns)
             }
         }
+        scratch += costs.overheadBytes(graph, height: height, bandRows: bandRows)
         for value in part.loads + part.stores { seconds += Double(storedBytes(value, pixels: width * height)) / Planner.fileRate }
         let pad = rowPad
         var rowClasses: [Plan.RowClass] = []
@@ -26,7 +27,8 @@ extension Planner {
         for n in part.visited where !part.means.contains(n) {
             let border = if case .border(_, let extent) = graph.nodes[n].operation { extent } else { 0 }
             let rowClass = Planner.rowClass(
-                border: border, channels: graph.channels[n], isPlanar: graph.isPlanar(n), scale: graph.scales[n], width: widest, pad: pad)
+                border: border, channels: graph.channels[n], isPlanar: graph.isPlanar(n), scale: graph.scales[n], width: widest, pad: pad,
+                elementBytes: costs.elementBytes)
             if let known = rowClasses.firstIndex(of: rowClass) {
                 classOfNode[n] = known
             } else {
@@ -44,12 +46,12 @@ extension Planner {
             scratchBytes: scratch, seconds: seconds)
     }
 
-    static func rowClass(border: Int, channels: Int, isPlanar: Bool, scale: Int, width: Int, pad: Int) -> Plan.RowClass {
+    static func rowClass(border: Int, channels: Int, isPlanar: Bool, scale: Int, width: Int, pad: Int, elementBytes: Int = 4) -> Plan.RowClass {
         let columns = scale * width + 2 * pad
         // Planes start on cache lines; a few lines between rows keep equal columns of neighbouring rows out of one cache set.
         let blockStride = isPlanar ? (columns + 15) / 16 * 16 : columns * 16
         let blocks = isPlanar ? channels : (channels + 15) / 16
-        let bytes = blocks * blockStride * 4
+        let bytes = (blocks * blockStride * elementBytes + 63) / 64 * 64
         return Plan.RowClass(
             scale: scale, channels: blocks * (isPlanar ? 1 : 16), isPlanar: isPlanar, border: border, columns: columns, blockStride: blockStride,
             rowBytes: bytes + (isPlanar ? 0 : 5 * 64), capacity: 0)

@@ -13,6 +13,7 @@ public struct EnlargerError: Error, Sendable, Equatable, CustomStringConvertible
         case outputFailed = "output_failed"
         case doesNotFit = "does_not_fit"
         case noDevice = "no_device"
+        case deviceLost = "device_lost"
         case allocationFailed = "allocation_failed"
         case badResult = "bad_result"
         case downloadFailed = "download_failed"

@@ -25,8 +25,8 @@ enum NetworkCommand {
         guard min(height, width) > 2 * upscaler.model.processing.margin else {
             throw EnlargerError(.pictureInvalid, "\(inputPath): the network cuts \(upscaler.model.processing.margin) pixels off each edge of a map of \(width) x \(height)")
         }
-        let plan = try Planner(graph: graph, costs: upscaler.device).plan(width: width, height: height, budget: options.memory)
-        let result = try Upscaler.runNetwork(graph, device: upscaler.device, pool: upscaler.pool, plan: plan, input: input.values)[0]
+        let plan = try upscaler.planner(graph).plan(width: width, height: height, budget: upscaler.device.budget(options.memory))
+        let result = try Upscaler.runNetwork(graph, run: upscaler.run(graph, plan: plan), input: input.values)[0]
         let whole = Npy(shape: [1, result.channels, height * result.scale, width * result.scale], values: result.values)
         try without(margin, whole).write(path: outputPath)
         return ExitStatus.done

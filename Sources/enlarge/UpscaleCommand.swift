@@ -31,7 +31,9 @@ enum UpscaleCommand {
 
         for note in habits.notes { console.note(note) }
         let upscaler = try Upscaler(options: options)
-        if arguments.has("--verbose") { console.note("model \(upscaler.modelName), \(upscaler.deviceDescription)") }
+        if arguments.has("--verbose") {
+            console.note("model \(upscaler.modelName), \(upscaler.deviceDescription)\(upscaler.deviceNote.map { "; no GPU: \($0)" } ?? "")")
+        }
         let inputs = try InputList(
             arguments.positional, isRecursive: arguments.has("--recursive"), 
             ignoringSuffixes: arguments.value("--output") == nil ? upscaler.scales.map { "_x\($0)" } : [])

@@ -53,9 +53,8 @@ private let wholeRun = run(_:_:device:input:)
         return parts
     }
 
-    static let streamed = TestGraphs.names.filter { TestGraphs.make($0).neededCuts.isEmpty }
 
-    @Test(arguments: streamed)
+    @Test(arguments: TestGraphs.inOnePass)
     func `has the bytes of the whole picture for every cut, band and strip count`(name: String) throws {
         let graph = TestGraphs.make(name)
         for (width, height, ranges) in [
@@ -79,7 +78,7 @@ private let wholeRun = run(_:_:device:input:)
         }
     }
 
-    @Test(arguments: streamed)
+    @Test(arguments: TestGraphs.inOnePass)
     func `takes no more rows than the plan of the whole picture has`(name: String) throws {
         let graph = TestGraphs.make(name), device = try CPUDevice(threads: 1), planner = Planner(graph: graph, costs: device)
         for (height, band) in [(83, 4), (83, 16), (200, 8), (30, 64)] {

@@ -66,13 +66,14 @@ enum Enlarge {
     }
 
     static func start(
-        _ arguments: [String], in folder: Folder, input: Data? = nil, standardOutput: FileHandle? = nil, standardError: FileHandle? = nil
+        _ arguments: [String], in folder: Folder, input: Data? = nil, environment: [String: String] = [:], standardOutput: FileHandle? = nil,
+        standardError: FileHandle? = nil
     ) throws -> CommandRun {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
-        process.environment = ["ENLARGE_MODELS": models, "HOME": "/nonexistent", "PATH": "/usr/bin:/bin"]
+        process.environment = ["ENLARGE_MODELS": models, "HOME": "/nonexistent", "PATH": "/usr/bin:/bin"].merging(environment) { $1 }
         // Files, not pipes: nobody has to read while the command runs.
         let scratch = Folder()
         func file(_ name: String, _ data: Data = Data()) throws -> FileHandle {

@@ -8,6 +8,10 @@ package enum TestGraphs {
         "even and dilated kernels", "nearest and bilinear", "enlarged, then reduced", "sharp bicubic and bilinear from the corner",
         "residuals that are planar", "borders that go on", "channel attention",
     ]
+    /// Those that can run in one pass: they take no mean over the picture.
+    package static let inOnePass = names.filter { name in
+        !make(name).nodes.contains { if case .globalMean = $0.operation { true } else { false } }
+    }
 
     package static func make(_ name: String) -> NetworkGraph {
         var builder = Builder(seed: UInt64(names.firstIndex(of: name)! + 1))

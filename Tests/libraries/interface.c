@@ -46,7 +46,7 @@ static void options_and_handles(void)
     CHECK(!strcmp(enlarger_status_name(ENLARGER_DOES_NOT_FIT), "does_not_fit"));
     CHECK(!strcmp(enlarger_status_name(ENLARGER_CANCELLED), "cancelled"));
     CHECK(enlarger_status_name((enlarger_status)99) == NULL);
-    for (int status = 0; status <= ENLARGER_CANCELLED; status++) CHECK(enlarger_status_name((enlarger_status)status) != NULL);
+    for (int status = 0; status <= ENLARGER_DEVICE_LOST; status++) CHECK(enlarger_status_name((enlarger_status)status) != NULL);
 
     CHECK(enlarger_options_set_model(NULL, "lite") == ENLARGER_USAGE && strlen(enlarger_message()) > 0);
     CHECK(enlarger_options_set_model(options, NULL) == ENLARGER_USAGE);

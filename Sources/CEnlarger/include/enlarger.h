@@ -48,7 +48,8 @@ typedef enum enlarger_status {
     ENLARGER_DISK_FULL = 15,
     ENLARGER_QUEUE_FULL = 16,
     ENLARGER_DATA_UNUSABLE = 17,
-    ENLARGER_CANCELLED = 18 /* by a callback or enlarger_cancel */
+    ENLARGER_CANCELLED = 18, /* by a callback or enlarger_cancel */
+    ENLARGER_DEVICE_LOST = 19 /* a GPU's driver gave up */
 } enlarger_status;
 
 /* The library's version, "0.1.0". */

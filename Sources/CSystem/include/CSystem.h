@@ -26,4 +26,12 @@ int es_gpu_count(void);
 /// 0 when it cannot be read.
 int es_gpu_read(int index, struct es_gpu *);
 
+struct es_gpu_use {
+    unsigned long long used_bytes, total_bytes;
+    /// Of this process; negative where that is not told.
+    long long process_bytes;
+};
+/// What the GPU with these 16 bytes as its UUID holds; 0 when there is none or it cannot be read.
+int es_gpu_use_of(const unsigned char *uuid, struct es_gpu_use *);
+
 #endif

@@ -44,6 +44,8 @@ enum { EV_COLOUR_GREY, EV_COLOUR_RGB, EV_COLOUR_CMYK, EV_COLOUR_CONVERTIBLE, EV_
 
 // Reads the header alone. `fd` must be seekable; the reader duplicates it. NULL for failure.
 EVReader *ev_reader_open(int fd, int format);
+// Its own; open until it is closed.
+int ev_reader_descriptor(const EVReader *reader);
 void ev_reader_header(const EVReader *reader, EVHeader *header);
 // Adds a conversion by ICC profile (embedded, else libvips' own for the colour space) to sRGB.
 int ev_reader_icc_to_srgb(EVReader *reader, int bits);

@@ -69,7 +69,7 @@ struct Problem: Error, Sendable {
             // What the queue or the store says names machines that are no client's business.
             self.init(503, "not_ready", "the queue or the store of pictures is not reached", headers: [("Retry-After", "10")])
         case .blobNotFound: self.init(422, "picture_invalid", error.message)
-        case .modelInvalid, .modelUnsupported, .outputFailed, .allocationFailed, .downloadFailed, .dataUnusable:
+        case .modelInvalid, .modelUnsupported, .outputFailed, .allocationFailed, .deviceLost, .downloadFailed, .dataUnusable:
             self.init(500, "internal_error", error.message)
         }
     }

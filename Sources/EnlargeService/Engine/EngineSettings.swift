@@ -43,6 +43,6 @@ package struct PictureParameters: Sendable, Equatable {
         options.threads = threads
         options.precision = precision
         return PictureProcessing(
-            device: try CPUDevice.chosen(options), chroma: chroma == .bilinear ? .bilinear : .bicubic, isAugmented: isAugmented)
+            device: .cpu(try CPUDevice.chosen(options)), chroma: chroma == .bilinear ? .bilinear : .bicubic, isAugmented: isAugmented)
     }
 }

@@ -9,7 +9,7 @@ package final class ServedModel: Sendable {
     package let model: LoadedModel
     /// One for each file and scale: the name of its weights in the ledger.
     package let key: String
-    private let weights = Mutex<CPUNetwork?>(nil)
+    private let weights = Mutex<LoadedWeights?>(nil)
 
     init(model: LoadedModel, key: String) {
         self.model = model
@@ -20,10 +20,10 @@ package final class ServedModel: Sendable {
 
     /// The packed weights, packed now where they are not. Who asks meanwhile waits for them.
     /// - Throws: `allocationFailed`.
-    func loadWeights() throws(EnlargerError) -> CPUNetwork {
+    func loadWeights() throws(EnlargerError) -> LoadedWeights {
         try weights.withLock { weights throws(EnlargerError) in
             if let weights { return weights }
-            let packed = try model.packWeights()
+            let packed = try model.packWeights(for: .cpu(CPUDevice(threads: 1)))
             weights = packed
             return packed
         }

@@ -9,7 +9,7 @@ import Tensors
 extension RunTask {
     /// Enlarges a range of rows; the result is their samples.
     func runPart(
-        _ plans: [Plan], rows: Range<Int>, reader: PictureReader, how: PictureProcessing, weights: CPUNetwork, pool: ThreadPool, start: RunStart
+        _ plans: [Plan], rows: Range<Int>, reader: PictureReader, how: PictureProcessing, weights: LoadedWeights, pool: ThreadPool, start: RunStart
     ) throws -> RunResult {
         let begin = monotonicSeconds(), info = picture.info, scale = picture.model.model.scale
         let rowBytes = info.bytesPerRow

@@ -61,7 +61,7 @@ final class RunTask: Sendable {
     private var kind: PictureKind { PictureKind(colourChannels: picture.info.colourChannels, hasAlpha: picture.info.hasAlpha) }
 
     /// Decodes, enlarges, encodes. Everything that it takes is given back when it returns.
-    func run(_ plans: [Plan], how: PictureProcessing, weights: CPUNetwork, pool: ThreadPool, start: RunStart) throws -> RunResult {
+    func run(_ plans: [Plan], how: PictureProcessing, weights: LoadedWeights, pool: ThreadPool, start: RunStart) throws -> RunResult {
         let begin = monotonicSeconds(), info = picture.info
         var decode = 0.0, encode = 0.0
         func timed(_ seconds: inout Double, _ body: () throws -> Void) rethrows {

@@ -1,14 +1,14 @@
-/// A row of a map as the outside sees it: channel by channel.
+/// A row of a map as the outside sees it: channel by channel, as float32.
 package struct RowView {
-    let base: UnsafeMutablePointer<Float>
-    let isPlanar: Bool
-    let blockStride: Int
+    package let base: UnsafeMutablePointer<Float>
+    package let isPlanar: Bool
+    package let blockStride: Int
     /// Index of the first column that is the caller's.
-    let firstColumn: Int
+    package let firstColumn: Int
     /// Columns that are the caller's.
     package let count: Int
 
-    init(base: UnsafeMutablePointer<Float>, isPlanar: Bool, blockStride: Int, firstColumn: Int, count: Int) {
+    package init(base: UnsafeMutablePointer<Float>, isPlanar: Bool, blockStride: Int, firstColumn: Int, count: Int) {
         self.base = base
         self.isPlanar = isPlanar
         self.blockStride = blockStride
