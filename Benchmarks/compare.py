@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Times Enlarger and what one would run instead: the same networks, the same machine, in turns.
 
-    python3 -m venv /tmp/bench && /tmp/bench/bin/pip install -r Benchmarks/requirements.txt
+    python3 -m venv .venv && .venv/bin/pip install -r Benchmarks/requirements.txt
     swift build -c release --product enlarge
-    /tmp/bench/bin/python Benchmarks/compare.py --models FOLDER_OF_OPENCV_MODELS
+    .venv/bin/python Benchmarks/compare.py --models FOLDER_OF_OPENCV_MODELS
 
 Each engine runs in a process of its own: one pass to warm up, then timed ones. A round is one process of every engine;
 rounds follow each other, so that a machine whose clock drifts drifts for all. A ratio is the median over the rounds of

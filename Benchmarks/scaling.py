@@ -2,7 +2,7 @@
 """How Enlarger's time and memory grow: with the picture, its height, the band, the threads; and how long it takes to start.
 
     swift build -c release --product enlarge
-    /tmp/bench/bin/python Benchmarks/scaling.py
+    .venv/bin/python Benchmarks/scaling.py
 
 Writes results/PROCESSOR-scaling.md, which compare.py appends to results/PROCESSOR.md. Cases take turns for several rounds, as in compare.py; a
 ratio is the median over the rounds.

@@ -2,7 +2,7 @@
 """What tiles cost: the same picture streamed, and in overlapping tiles blended with linear weights.
 
     swift build -c release --product enlarge
-    /tmp/bench/bin/python Benchmarks/tiles.py PICTURE MODEL...
+    .venv/bin/python Benchmarks/tiles.py PICTURE MODEL...
 
 Prints a table: seconds, planned memory, and how far each tiled result is from the streamed one, which is that of the whole
 picture: the largest difference in levels, the part of samples that differ at all, and PSNR.

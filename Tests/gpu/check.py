@@ -130,6 +130,13 @@ def has_torch():
     return subprocess.run([sys.executable, "-c", test], capture_output=True).returncode == 0
 
 
+def quality(folder, device, precisions):
+    """PSNR of lite-x3 on a folder of *_HR.png and *_LR.png pairs, on the processor and on the device."""
+    words = ["evaluate", "-m", "lite-x3", "-s", "3", folder, "--json"]
+    rows = [("cpu", "fp32"), *((device, precision) for precision in precisions)]
+    return [{"device": d, "precision": p, "psnr_y": last_object(run([*words, "--device", d, "--precision", p]))["psnr_y"]} for d, p in rows]
+
+
 def mebibytes(row, key):
     return f"{row[key] / MIB:.1f}" if row.get(key) is not None else "-"
 
@@ -149,6 +156,7 @@ def main():
     parser.add_argument("--device", default="vulkan:0")
     parser.add_argument("--json", default="results.json", help="where the results go (results.json)")
     parser.add_argument("--smoke", action="store_true", help="small sizes: whether it works, not how fast")
+    parser.add_argument("--eval", metavar="FOLDER", help="*_HR.png and *_LR.png pairs, such as Set5 at x3: PSNR in each precision")
     arguments = parser.parse_args()
     devices = [json.loads(line) for line in run(["devices", "--json"]).stdout.splitlines()]
     device = next((d for d in devices if d["device"] == arguments.device), None)
@@ -182,8 +190,11 @@ def main():
     print(table(measured))
     if not has_torch():
         print("PyTorch with a GPU is not there: nothing to compare with")
+    judged = quality(arguments.eval, arguments.device, precisions) if arguments.eval else []
+    for row in judged:
+        print(f"{row['device']} {row['precision']}: {row['psnr_y']:.4f} dB")
     with open(arguments.json, "w") as file:
-        json.dump({"device": device, "checks": checks, "measured": measured}, file, indent=1)
+        json.dump({"device": device, "checks": checks, "measured": measured, "quality": judged}, file, indent=1)
     print(f"written: {os.path.abspath(arguments.json)}")
     return 1 if wrong or any("failure" in r for r in measured if r["engine"] == "Enlarger") else 0
 
