@@ -64,14 +64,3 @@ package final class CPUNetwork: Sendable {
         )
     }
 }
-
-extension Operation {
-    /// The tensor that a convolution of either kind multiplies by.
-    fileprivate var weights: TensorData? {
-        switch self {
-        case .convolution(let conv): conv.weights
-        case .transposedConvolution(let conv): conv.weights
-        default: nil
-        }
-    }
-}

@@ -125,3 +125,14 @@ package struct TransposedConvolution: Sendable {
     package var inputChannels: Int { weights.shape[2] }
     package var outputChannels: Int { weights.shape[3] }
 }
+
+extension Operation {
+    /// The tensor that a convolution of either kind multiplies by.
+    package var weights: TensorData? {
+        switch self {
+        case .convolution(let conv): conv.weights
+        case .transposedConvolution(let conv): conv.weights
+        default: nil
+        }
+    }
+}

@@ -78,13 +78,7 @@ struct NodeConstants {
         }
     }
 
-    private var weights: TensorData? {
-        switch operation {
-        case .convolution(let conv): conv.weights
-        case .transposedConvolution(let conv): conv.weights
-        default: nil
-        }
-    }
+    private var weights: TensorData? { operation.weights }
 
     /// The bytes, `byteCount` of them.
     func packed(factor: Float) -> [UInt8] {

@@ -100,14 +100,3 @@ private final class WeightUpload {
         filled = 0
     }
 }
-
-extension Operation {
-    /// The tensor that a convolution of either kind multiplies by.
-    fileprivate var weights: TensorData? {
-        switch self {
-        case .convolution(let conv): conv.weights
-        case .transposedConvolution(let conv): conv.weights
-        default: nil
-        }
-    }
-}
