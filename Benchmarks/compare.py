@@ -48,7 +48,13 @@ EDSR = {"full": (32, 256, 3, 0.1), "baseline": (16, 64, 3, 1.0)}
 
 
 def processor():
-    return next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    """The processor's name; where that has no number (virtual machines), with its family and model."""
+    with open("/proc/cpuinfo") as file:
+        facts = dict(re.findall(r"^([^\t:]+)\t*: (.*)$", file.read(), re.M))
+    name = facts.get("model name", platform.machine())
+    if not re.search(r"\d", name) and "cpu family" in facts:
+        name += f" family {facts['cpu family']} model {facts['model']}"
+    return name
 
 
 def results_path(ending):
