@@ -8,37 +8,39 @@ import Tensors
 
 /// A picture's way to the queue.
 extension Batch {
-    typealias Tell = @Sendable (Int, Result<BatchResult, EnlargerError>) -> Void
-
-    func start(_ index: Int, _ picture: BatchPicture, waits: Bool, _ tell: @escaping Tell) {
+    func start(_ index: Int, _ course: Course) {
+        let picture = course.pictures[index]
         do throws(EnlargerError) {
             let input = try open(picture)
             defer { close(input.descriptor) }
             let header = try PreparedPicture(
                 descriptor: input.descriptor, name: picture.name, parameters: configuration.parameters, settings: settings, store: models)
             let requests = try requests(picture, header, tag: input.tag)
-            if try isDone(requests, picture) {
+            track(index, requests)
+            let found = try find(requests, picture, index)
+            if found.isDone {
                 var result = BatchResult()
                 result.wasThere = true
                 (result.width, result.height, result.parts) = (header.width, header.height, max(1, requests.parts.count))
-                track(index, requests)
-                end(index)
-                return tell(index, .success(result))
+                return end(index, .success(result), course)
             }
-            if case .file = picture.input, try queue.job(requests.whole.id, owner: owner) == nil, try store.info(requests.whole.inputKey) == nil {
+            let isNew = !found.jobs.contains(requests.whole.id)
+            if case .file = picture.input, isNew, try store.info(requests.whole.inputKey) == nil {
                 try store.put(requests.whole.inputKey, contentsOf: input.descriptor)
             }
-            for request in requests.parts.isEmpty ? [requests.whole] : requests.parts { try submit(request) }
-            track(index, requests)
-            if waits {
-                state.change { $0.entries[index].stage = .running }
-            } else {
-                end(index)
-                tell(index, .success(BatchResult()))
+            if isNew {
+                for request in requests.parts.isEmpty ? [requests.whole] : requests.parts where !found.jobs.contains(request.id) {
+                    try submit(request)
+                }
             }
+            guard course.waits else { return end(index, .success(BatchResult()), course) }
+            let finished = state.withLock { state in
+                state.entries[index]!.stage = .running
+                return state.entries[index]!.finished
+            }
+            if let finished { finish(index, finished, course) }
         } catch {
-            end(index)
-            tell(index, .failure(error))
+            end(index, .failure(error), course)
         }
     }
 
@@ -50,10 +52,10 @@ extension Batch {
     }
 
     private func track(_ index: Int, _ requests: Requests) {
-        state.change { state in
-            state.entries[index].job = requests.whole.id
-            state.entries[index].parts = requests.parts.map(\.id)
-            state.entries[index].seen = monotonicSeconds()
+        state.withLock { state in
+            state.entries[index]!.job = requests.whole.id
+            state.entries[index]!.parts = requests.parts.map(\.id)
+            state.entries[index]!.seen = monotonicSeconds()
             for request in requests.parts + [requests.whole] { state.entryOfJob[request.id] = index }
         }
     }
@@ -126,20 +128,29 @@ extension Batch {
         return parts
     }
 
-    /// Whether there is nothing left to do; what can not be used of an earlier run is forgotten.
-    private func isDone(_ requests: Requests, _ picture: BatchPicture) throws(EnlargerError) -> Bool {
-        for request in requests.parts + [requests.whole] {
-            guard let job = try queue.job(request.id, owner: owner), job.state.isFinished else { continue }
+    /// What an earlier run has left in the queue. What cannot be used of it is forgotten.
+    /// - Returns: whether there is nothing left to do, and the jobs that are there.
+    private func find(_ requests: Requests, _ picture: BatchPicture, _ index: Int) throws(EnlargerError) -> (isDone: Bool, jobs: Set<JobIdentifier>) {
+        var jobs: Set<JobIdentifier> = []
+        for request in [requests.whole] + requests.parts {
+            guard let job = try queue.job(request.id, owner: owner) else { continue }
             let isWhole = request.id == requests.whole.id
+            guard job.state.isFinished else {
+                jobs.insert(job.id)
+                continue
+            }
             if job.state == .done {
-                if isWhole, exists(picture.output) { return true }
+                if isWhole, exists(picture.output) { return (true, jobs) }
                 // A part's blob goes when the picture is put together.
-                if try store.info(request.resultKey) != nil { continue }
-                if !isWhole, try queue.job(requests.whole.id, owner: owner) != nil { continue }
+                if try store.info(request.resultKey) != nil || (!isWhole && jobs.contains(requests.whole.id)) {
+                    jobs.insert(job.id)
+                    if isWhole { state.withLock { $0.entries[index]!.finished = job } }
+                    continue
+                }
             }
             _ = try queue.remove(request.id, owner: owner)
         }
-        return false
+        return (false, jobs)
     }
 
     private func exists(_ place: BatchPicture.Place) -> Bool {
@@ -149,12 +160,16 @@ extension Batch {
         }
     }
 
-    /// Submits a job that is not there yet, as soon as the queue has room.
+    /// Submits a job as soon as the queue has room.
     private func submit(_ request: JobRequest) throws(EnlargerError) {
         var pause = 0.2
+        var isFirst = true
         while true {
             do throws(EnlargerError) {
-                if try queue.job(request.id, owner: owner) == nil { _ = try queue.submit(request) }
+                // An earlier try may have come through.
+                if !isFirst, try queue.job(request.id, owner: owner) != nil { return }
+                isFirst = false
+                _ = try queue.submit(request)
                 return
             } catch {
                 guard [.queueFull, .queueUnavailable, .diskFull].contains(error.code), !state.withLock({ $0.isEnding }) else { throw error }

@@ -18,6 +18,7 @@ final class JobWorker: Sendable {
     private let log: ServiceLog
     private let counters: Counters
     private let state: Monitor<State>
+    private let hasStopped = Monitor(false)
     private let threads: WorkThreads
     /// Jobs that are claimed at once: those that run, and a few that wait in the engine, so that small ones find the
     /// slot that large ones leave them.
@@ -28,7 +29,6 @@ final class JobWorker: Sendable {
         /// A claim is asked for, or on its way into `active`.
         var isClaiming = false
         var isStopping = false
-        var hasStopped = false
     }
     private struct Active {
         var claim: JobClaim
@@ -73,7 +73,7 @@ final class JobWorker: Sendable {
             }
             _ = awaitIdle(seconds: 10)
         }
-        state.change { $0.hasStopped = true }
+        hasStopped.change { $0 = true }
     }
 
     private func awaitIdle(seconds: Double) -> Bool {
@@ -89,7 +89,7 @@ final class JobWorker: Sendable {
 
     /// The job was cancelled in the queue: its run ends at the next band.
     func cancel(_ job: Job) {
-        let run = state.change { state in
+        let run = state.withLock { state in
             state.active[job.id]?.isCancelled = true
             return state.active[job.id].map { $0.run }
         }
@@ -115,7 +115,7 @@ final class JobWorker: Sendable {
             guard goesOn == true else { return }
             do throws(EnlargerError) {
                 let claim = try queue.claim(worker: name, timeout: .seconds(60))
-                state.change { state in
+                state.withLock { state in
                     if let claim { state.active[claim.job.id] = Active(claim: claim) }
                     state.isClaiming = false
                 }
@@ -143,7 +143,7 @@ final class JobWorker: Sendable {
             let number = try prepared.start(
                 run.result, progressed: { run.progressed($0, isInOrder: $1) },
                 finished: { outcome in self.threads.run { run.finished(outcome) } })
-            let isCancelled = state.change { state in
+            let isCancelled = state.withLock { state in
                 state.active[job.id]?.run = number
                 return state.active[job.id]?.isCancelled ?? false
             }
@@ -229,7 +229,7 @@ final class JobWorker: Sendable {
             // job, the result is as good as the one that it makes.
             if status != .held, isUnwanted(claim.job) { pictures.removeResult(of: claim.job) }
             counters.upscaled(run, pixelsIn: claim.job.request.inputWidth * claim.job.request.inputHeight)
-            removeInput(claim)
+            if status == .held { pictures.removeInput(of: claim.job) } else { removeInput(claim) }
         case .failure(let error) where error.code == .cancelled:
             result.discard()
             counters.ended("cancelled")
@@ -280,11 +280,11 @@ final class JobWorker: Sendable {
                         .error, "queue_failed",
                         [("job", .string(claim.job.id.description)), ("message", .string(error.message))])
                 }
-                guard !state.withLock({ $0.hasStopped }) else { break }
+                guard !hasStopped.withLock({ $0 }) else { break }
                 usleep(200_000)
             }
         }
-        if let job = try? queue.job(claim.job.id, owner: claim.job.request.owner) { hub.publish(job) }
+        hub.ended(claim.job.id) { try? queue.job(claim.job.id, owner: claim.job.request.owner) }
         state.change { $0.active[claim.job.id] = nil }
         return status
     }
@@ -302,9 +302,7 @@ final class JobWorker: Sendable {
 
     private func beat() {
         while true {
-            let isOver = state.wait(until: monotonicSeconds() + heartbeatSeconds) {
-                $0.hasStopped ? true : nil
-            }
+            let isOver = hasStopped.wait(until: monotonicSeconds() + heartbeatSeconds) { $0 ? true : nil }
             if isOver == true { return }
             for active in state.withLock({ Array($0.active.values) }) {
                 guard let status = try? queue.heartbeat(active.claim, progress: active.progress), status != .held else {
