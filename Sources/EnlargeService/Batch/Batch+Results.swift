@@ -6,24 +6,16 @@ import Tensors
 
 /// A picture's way back.
 extension Batch {
-    /// Looks what has become of a picture's jobs, and fetches the result where it is there.
+    /// Looks what has become of a picture's job, and fetches the result where it is there.
     func look(at index: Int, _ picture: BatchPicture, _ tell: Tell) {
-        let (stage, job, parts) = state.withLock { ($0.entries[index].stage, $0.entries[index].job, $0.entries[index].parts) }
-        guard stage == .running, let job else { return }
+        let (stage, id) = state.withLock { ($0.entries[index].stage, $0.entries[index].job) }
+        guard stage == .running, let id else { return }
         do throws(EnlargerError) {
-            if let whole = try queue.job(job, owner: owner) {
-                guard whole.state.isFinished else { return note(whole, index) }
-                return finish(index, picture, whole, parts: parts, tell)
+            guard let job = try queue.job(id, owner: owner) else {
+                throw EnlargerError(.queueUnavailable, "\(picture.name): its job is not in the queue any more")
             }
-            guard !parts.isEmpty else { throw EnlargerError(.queueUnavailable, "\(picture.name): its job is not in the queue any more") }
-            for part in parts where state.withLock({ $0.entries[index].progress[part] }) != 1 {
-                guard let found = try queue.job(part, owner: owner) else { continue }
-                note(found, index)
-                guard found.state == .failed || found.state == .cancelled else { continue }
-                // The picture may have been put together a moment ago, of a part that was made twice.
-                if try queue.job(job, owner: owner) != nil { return }
-                return finish(index, picture, found, parts: parts, tell)
-            }
+            guard job.state.isFinished else { return note(job, index) }
+            finish(index, picture, job, tell)
         } catch {
             guard error.code != .queueUnavailable || queue.connection.isConnected else { return }
             guard error.code != .accessRefused else { return fail(index, error, tell) }
@@ -32,7 +24,7 @@ extension Batch {
     }
 
     private func note(_ job: Job, _ index: Int) {
-        state.change { $0.entries[index].progress[job.id] = job.state == .done ? 1 : job.progress }
+        state.change { $0.entries[index].progress = job.progress }
     }
 
     private func fail(_ index: Int, _ error: EnlargerError, _ tell: Tell) {
@@ -40,13 +32,12 @@ extension Batch {
         tell(index, .failure(error))
     }
 
-    private func finish(_ index: Int, _ picture: BatchPicture, _ job: Job, parts: [JobIdentifier], _ tell: Tell) {
+    private func finish(_ index: Int, _ picture: BatchPicture, _ job: Job, _ tell: Tell) {
         let isFirst = state.change { state in
             defer { state.entries[index].stage = .fetching }
             return state.entries[index].stage == .running
         }
         guard isFirst else { return }
-        let whole = state.withLock { $0.entries[index].job! }
         var outcome: Result<BatchResult, EnlargerError>
         do throws(EnlargerError) {
             guard job.state == .done else {
@@ -58,7 +49,7 @@ extension Batch {
             outcome = .success(
                 BatchResult(
                     width: job.request.width, height: job.request.height, bytes: job.resultBytes ?? 0, seconds: job.seconds, attempts: job.attempts,
-                    parts: max(1, parts.count)))
+                    parts: job.request.parts?.count ?? 1))
         } catch {
             // What is in the store stays for the next time, where it is this side that has no room.
             if job.state == .done {
@@ -67,15 +58,15 @@ extension Batch {
             }
             outcome = .failure(error)
         }
-        clear(whole, parts: parts)
+        clear(job.request)
         end(index)
         tell(index, outcome)
     }
 
     /// Takes away what is left of a picture: its jobs first, so that none of them can leave anything any more.
-    private func clear(_ whole: JobIdentifier, parts: [JobIdentifier]) {
-        for job in parts + [whole] { _ = try? queue.cancel(job, owner: owner) }
-        StorePictures(store: store).removeAll(of: whole)
+    private func clear(_ request: JobRequest) {
+        PartJobs(of: request, queue: queue, store: store)?.remove()
+        StorePictures(store: store).removeAll(of: request.id)
     }
 
     private func fetch(_ key: String, to path: String) throws(EnlargerError) {

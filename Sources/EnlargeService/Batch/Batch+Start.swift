@@ -16,20 +16,21 @@ extension Batch {
             defer { close(input.descriptor) }
             let header = try PreparedPicture(
                 descriptor: input.descriptor, name: picture.name, parameters: configuration.parameters, settings: settings, store: models)
-            let requests = try requests(picture, header, tag: input.tag)
-            if try isDone(requests, picture) {
+            let request = try request(picture, header, tag: input.tag)
+            let parts = request.parts?.count ?? 1
+            if try isDone(request, picture) {
                 var result = BatchResult()
                 result.wasThere = true
-                (result.width, result.height, result.parts) = (header.width, header.height, max(1, requests.parts.count))
-                track(index, requests)
+                (result.width, result.height, result.parts) = (header.width, header.height, parts)
+                track(index, request, parts: parts)
                 end(index)
                 return tell(index, .success(result))
             }
-            if case .file = picture.input, try queue.job(requests.whole.id, owner: owner) == nil, try store.info(requests.whole.inputKey) == nil {
-                try store.put(requests.whole.inputKey, contentsOf: input.descriptor)
+            if case .file = picture.input, try queue.job(request.id, owner: owner) == nil, try store.info(request.inputKey) == nil {
+                try store.put(request.inputKey, contentsOf: input.descriptor)
             }
-            for request in requests.parts.isEmpty ? [requests.whole] : requests.parts { try submit(request) }
-            track(index, requests)
+            try submit(request)
+            track(index, request, parts: parts)
             if waits {
                 state.change { $0.entries[index].stage = .running }
             } else {
@@ -49,12 +50,12 @@ extension Batch {
         return settings
     }
 
-    private func track(_ index: Int, _ requests: Requests) {
+    private func track(_ index: Int, _ request: JobRequest, parts: Int) {
         state.change { state in
-            state.entries[index].job = requests.whole.id
-            state.entries[index].parts = requests.parts.map(\.id)
+            state.entries[index].job = request.id
+            state.entries[index].parts = parts
             state.entries[index].seen = monotonicSeconds()
-            for request in requests.parts + [requests.whole] { state.entryOfJob[request.id] = index }
+            state.entryOfJob[request.id] = index
         }
     }
 
@@ -78,67 +79,29 @@ extension Batch {
         }
     }
 
-    struct Requests {
-        var whole: JobRequest
-        /// Empty for a picture that one machine enlarges.
-        var parts: [JobRequest] = []
-    }
-
-    private func requests(_ picture: BatchPicture, _ header: PreparedPicture, tag: String) throws(EnlargerError) -> Requests {
-        let count = try partCount(header)
+    private func request(_ picture: BatchPicture, _ header: PreparedPicture, tag: String) throws(EnlargerError) -> JobRequest {
+        let count = try configuration.cut.partCount(header)
         var parameters = header.parameters.kept
         if case .blob(let key) = picture.input { parameters[JobRequest.input] = key }
         if case .blob(let key) = picture.output { parameters[JobRequest.result] = key }
         let asked = parameters.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] } + [model.key, header.format.rawValue, "\(count)"]
-        let id = digits([name, picture.name, tag] + asked)
-        var whole = JobRequest(
-            id: JobIdentifier(id)!, owner: owner, name: String(picture.name.suffix(200)), model: model.model.name, scale: model.model.scale,
-            format: header.format.rawValue, inputWidth: header.info.width, inputHeight: header.info.height, width: header.width,
-            height: header.height, plannedBytes: header.plannedBytes, expectedSeconds: header.expectedSeconds, parameters: parameters)
-        guard count > 1 else { return Requests(whole: whole) }
-        whole.parameters[JobRequest.partCount] = "\(count)"
-        let parts = (0..<count).map { part in
-            var request = whole
-            request.id = JobIdentifier(digits([id, "part", "\(part)"]))!
-            request.expectedSeconds = whole.expectedSeconds.map { $0 / Double(count) }
-            request.parameters[JobRequest.part] = "\(part)"
-            request.parameters[JobRequest.whole] = id
-            return request
-        }
-        return Requests(whole: whole, parts: parts)
-    }
-
-    /// Pixels of a part of a picture that is cut, and from how many on it is.
-    private static let partPixels = 10_000_000, cutPixels = 40_000_000
-
-    private func partCount(_ header: PreparedPicture) throws(EnlargerError) -> Int {
-        let pixels = header.info.width * header.info.height
-        guard let count = configuration.parts ?? (pixels >= Batch.cutPixels ? pixels / Batch.partPixels : nil) else { return 1 }
-        let parts = min(count, header.info.height)
-        guard parts > 1 else { return 1 }
-        do throws(EnlargerError) {
-            try model.model.checkRows(augmented: header.parameters.isAugmented)
-        } catch {
-            // Cut only where that was asked for.
-            guard configuration.parts == nil else { throw error }
-            return 1
-        }
-        return parts
+        return JobRequest(
+            id: JobIdentifier(digits([name, picture.name, tag] + asked))!, owner: owner, name: String(picture.name.suffix(200)),
+            model: model.model.name, scale: model.model.scale, format: header.format.rawValue, inputWidth: header.info.width,
+            inputHeight: header.info.height, width: header.width, height: header.height, plannedBytes: header.plannedBytes,
+            expectedSeconds: header.expectedSeconds, parameters: parameters
+        ).cut(into: count)
     }
 
     /// Whether there is nothing left to do; what can not be used of an earlier run is forgotten.
-    private func isDone(_ requests: Requests, _ picture: BatchPicture) throws(EnlargerError) -> Bool {
-        for request in requests.parts + [requests.whole] {
-            guard let job = try queue.job(request.id, owner: owner), job.state.isFinished else { continue }
-            let isWhole = request.id == requests.whole.id
-            if job.state == .done {
-                if isWhole, exists(picture.output) { return true }
-                // A part's blob goes when the picture is put together.
-                if try store.info(request.resultKey) != nil { continue }
-                if !isWhole, try queue.job(requests.whole.id, owner: owner) != nil { continue }
-            }
-            _ = try queue.remove(request.id, owner: owner)
+    private func isDone(_ request: JobRequest, _ picture: BatchPicture) throws(EnlargerError) -> Bool {
+        guard let job = try queue.job(request.id, owner: owner), job.state.isFinished else { return false }
+        if job.state == .done {
+            if exists(picture.output) { return true }
+            if try store.info(request.resultKey) != nil { return false }
         }
+        _ = try queue.remove(request.id, owner: owner)
+        PartJobs(of: request, queue: queue, store: store)?.remove()
         return false
     }
 

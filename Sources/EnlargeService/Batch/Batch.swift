@@ -34,17 +34,12 @@ public final class Batch: Sendable {
     struct Entry {
         enum Stage { case waiting, starting, running, fetching, ended }
         var stage = Stage.waiting
-        /// The picture's job; of a picture in parts the one that puts them together, which comes to be when they are done.
         var job: JobIdentifier?
-        var parts: [JobIdentifier] = []
-        var progress: [JobIdentifier: Double] = [:]
-        /// When its jobs were looked at last.
+        /// Into how many it is cut.
+        var parts = 1
+        var progress = 0.0
+        /// When its job was looked at last.
         var seen = 0.0
-        var part: Double {
-            guard !parts.isEmpty else { return job.flatMap { progress[$0] } ?? 0 }
-            let parts = parts.reduce(0) { $0 + (progress[$1] ?? 0) } / Double(parts.count)
-            return 0.95 * parts + 0.05 * (job.flatMap { progress[$0] } ?? 0)
-        }
     }
 
     /// A job is looked at when nothing was heard of it for so long.
@@ -66,7 +61,7 @@ public final class Batch: Sendable {
         follower = queue.follow(owner: "batch " + name) { job in
             state.change { state in
                 guard let entry = state.entryOfJob[job.id] else { return }
-                state.entries[entry].progress[job.id] = job.state == .done ? 1 : job.progress
+                state.entries[entry].progress = job.progress
                 if job.state.isFinished { state.entries[entry].seen = 0 }
             }
         }
@@ -107,8 +102,8 @@ public final class Batch: Sendable {
                         done += 1
                         part += 1
                     default:
-                        room -= max(1, entry.parts.count)
-                        part += entry.part
+                        room -= entry.parts
+                        part += entry.progress
                         if entry.stage == .running, now - entry.seen > Batch.silence { due.append(index) }
                     }
                 }
@@ -134,7 +129,7 @@ public final class Batch: Sendable {
 
     /// The jobs of a batch that came to its end are not asked for again.
     private func forget() {
-        let jobs = state.withLock { state in state.entries.flatMap { $0.parts + [$0.job].compactMap { $0 } } }
+        let jobs = state.withLock { state in state.entries.compactMap(\.job) }
         for job in jobs { _ = try? queue.remove(job, owner: owner) }
     }
 
