@@ -99,7 +99,7 @@ let package = Package(
         .testTarget(name: "JobsTests", dependencies: ["Jobs", "NATSQueue", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "EnlargeServiceTests",
-            dependencies: ["EnlargeService", "Enlarger", "HTTPServer", "Jobs", "PictureIO", "CVips", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],
+            dependencies: ["EnlargeService", "BlobStore", "Enlarger", "HTTPServer", "Jobs", "PictureIO", "CVips", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],
             swiftSettings: swift),
         .testTarget(
             name: "EnlargerTests",

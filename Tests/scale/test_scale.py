@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Many machines on one: a cluster of three nats-servers, an S3 server, four workers, and a batch of pictures, while workers are
-killed, a server of the queue is stopped and started, and the store fails and is slow.
+killed, a server of the queue is stopped and started, and the store fails and is slow. Then large pictures in parts, from the
+command and through the service.
 
     test_scale.py [--pictures 300] [--huge WIDTHxHEIGHT]
 
@@ -22,7 +23,7 @@ import urllib.request
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "Tests", "service"))
-from harness import ENLARGE, MODELS, png  # noqa: E402
+from harness import ENLARGE, MODELS, Service, png  # noqa: E402
 
 
 def free_ports(count):
@@ -193,6 +194,75 @@ def one_large_picture(cluster, folder, size):
     no_blob_left(cluster)
 
 
+def command(folder, picture, *flags):
+    path = os.path.join(folder, "picture.png")
+    with open(path, "wb") as file:
+        file.write(picture)
+    return subprocess.run([ENLARGE, path, *flags, "-o", "-", "--models", MODELS, "-q"], check=True, stdout=subprocess.PIPE).stdout
+
+
+def until_under_way(cluster, service, job):
+    """Its parts are, at least."""
+    def is_under_way():
+        state = service.get("/v1/jobs/" + job).json
+        assert state["state"] in ("queued", "running"), state
+        return 0 < state["progress"] < 1
+    cluster.until(is_under_way, "progress of the parts", 120)
+
+
+def only_job(service, job):
+    """As lists and counts have it."""
+    assert [j["id"] for j in service.get("/v1/jobs").json["jobs"]] == [job]
+    counts = [l for l in service.get("/metrics").body.decode().splitlines() if l.startswith("enlarge_jobs{")]
+    assert sum(float(l.split()[-1]) for l in counts) == 1, counts
+
+
+def no_job_left(cluster):
+    def is_empty():
+        out = subprocess.run([ENLARGE, "status", "--json", *cluster.flags[:2]], check=True, stdout=subprocess.PIPE).stdout
+        return not json.loads(out.splitlines()[0])["sizes"]
+    cluster.until(is_empty, "an empty queue", 60)
+
+
+def parts_through_the_service(cluster, folder):
+    picture = png(1600, 1800, seed=3)
+    with Service(*cluster.flags, "--cut-pixels", "960000") as service:
+        for format in ("png", "szi"):
+            job = service.submit("/v1/jobs?scale=2&format=" + format, picture)["id"]
+            if format == "png":
+                service.kill()
+                service.start()
+            until_under_way(cluster, service, job)
+            only_job(service, job)
+            if format == "png":
+                for n in range(4):
+                    cluster.workers[n].send_signal(signal.SIGKILL)
+                    cluster.workers[n].wait()
+                    cluster.start_worker(n)
+            state = service.wait(job, 300)
+            assert state["state"] == "done" and state["progress"] == 1, state
+            only_job(service, job)
+            result = service.get("/v1/jobs/%s/result" % job).body
+            assert result == command(folder, picture, "-s", "2", "-f", format), format
+            assert service.request("DELETE", "/v1/jobs/" + job).status == 204
+            no_blob_left(cluster)
+        print("  a picture in parts as the shell command has it, in spite of a killed service and killed workers; a pyramid too")
+        job = service.submit("/v1/jobs?scale=2", picture)["id"]
+        until_under_way(cluster, service, job)
+        assert service.request("DELETE", "/v1/jobs/" + job).status == 204
+        assert service.get("/v1/jobs/" + job).status == 404 and service.get("/v1/jobs").json["jobs"] == []
+        no_job_left(cluster)
+        no_blob_left(cluster)
+        print("  a cancelled one leaves nothing")
+        job = service.submit("/v1/jobs?scale=2", picture[:len(picture) * 2 // 3])["id"]
+        state = service.wait(job, 300)
+        assert state["state"] == "failed" and state["error"]["code"] == "picture_invalid" and state["attempts"] == 1, state
+        only_job(service, job)
+        no_job_left(cluster)
+        no_blob_left(cluster)
+        print("  a damaged one fails: " + state["error"]["detail"])
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--pictures", type=int, default=300)
@@ -206,6 +276,8 @@ def main():
         batch_among_failures(cluster, folder, options.pictures)
         print("one large picture", flush=True)
         one_large_picture(cluster, folder, options.huge)
+        print("parts through the service", flush=True)
+        parts_through_the_service(cluster, folder)
     except BaseException:
         for n in range(4):
             with open(os.path.join(folder, "worker%d.log" % n), errors="replace") as log:

@@ -28,6 +28,8 @@ final class JobWorker: Sendable {
         var active: [JobIdentifier: Active] = [:]
         /// A claim is asked for, or on its way into `active`.
         var isClaiming = false
+        /// Of `active`, those that are worked on here.
+        var places: Int { active.values.count { !$0.isElsewhere } }
         var isStopping = false
     }
     private struct Active {
@@ -35,6 +37,7 @@ final class JobWorker: Sendable {
         /// In the engine; nil until it is there.
         var run: Int?
         var isCancelled = false
+        var isElsewhere = false
         var progress = 0.0
         var published = 0.0
     }
@@ -67,6 +70,9 @@ final class JobWorker: Sendable {
     /// Claims no more, gives what runs `seconds`, and gives the rest back to the queue.
     func stop(seconds: Double) {
         state.change { $0.isStopping = true }
+        for active in state.withLock({ Array($0.active.values) }) where active.isElsewhere {
+            if let run = active.run { runner.cancel(run) }
+        }
         if !awaitIdle(seconds: seconds) {
             for active in state.withLock({ Array($0.active.values) }) {
                 if let run = active.run { runner.cancel(run) }
@@ -108,7 +114,7 @@ final class JobWorker: Sendable {
             // One place at least, and the service not about to end.
             let goesOn = state.wait { state -> Bool? in
                 if state.isStopping { return false }
-                guard state.active.count < limit else { return nil }
+                guard state.places < limit else { return nil }
                 state.isClaiming = true
                 return true
             }
@@ -139,12 +145,13 @@ final class JobWorker: Sendable {
             defer { close(input) }
             // Only what can be run gets a result.
             let prepared = try runner.prepare(job, input: input)
-            let run = Run(worker: self, claim: claim, result: try pictures.beginResult(of: job))
+            let run = Run(worker: self, claim: claim, prepared: prepared, result: try pictures.beginResult(of: job))
             let number = try prepared.start(
                 run.result, progressed: { run.progressed($0, isInOrder: $1) },
                 finished: { outcome in self.threads.run { run.finished(outcome) } })
             let isCancelled = state.withLock { state in
                 state.active[job.id]?.run = number
+                state.active[job.id]?.isElsewhere = prepared.isElsewhere
                 return state.active[job.id]?.isCancelled ?? false
             }
             if isCancelled { runner.cancel(number) }
@@ -165,11 +172,12 @@ final class JobWorker: Sendable {
     private final class Run: Sendable {
         let worker: JobWorker
         let claim: JobClaim
+        let prepared: any PreparedJob
         let result: any JobResult
         private let isFull = Mutex(false)
 
-        init(worker: JobWorker, claim: JobClaim, result: any JobResult) {
-            (self.worker, self.claim, self.result) = (worker, claim, result)
+        init(worker: JobWorker, claim: JobClaim, prepared: any PreparedJob, result: any JobResult) {
+            (self.worker, self.claim, self.prepared, self.result) = (worker, claim, prepared, result)
         }
 
         func progressed(_ part: Double, isInOrder: Bool) {
@@ -182,6 +190,7 @@ final class JobWorker: Sendable {
 
         func finished(_ outcome: Result<RunResult, EnlargerError>) {
             let hasRoom = result.grew(isInOrder: false) && !isFull.withLock { $0 }
+            if let problem = prepared.finalProblem { return worker.fail(claim, Problem(job: problem), isFinal: true, result: result) }
             worker.finished(
                 claim, hasRoom ? outcome : .failure(EnlargerError(.diskFull, "no room for the result")), result: result)
         }
@@ -217,17 +226,13 @@ final class JobWorker: Sendable {
             } catch {
                 return fail(claim, Problem(error), result: result)
             }
-            do {
-                try runner.completed(claim.job)
-            } catch {
-                return fail(claim, Problem(error), result: result)
-            }
             let status = end(claim) { () throws(EnlargerError) in
                 try self.queue.complete(claim, resultBytes: bytes, seconds: run.seconds)
             }
             // Cancelled at the last moment, and perhaps forgotten: nobody will ask for it. Where another worker has the
             // job, the result is as good as the one that it makes.
             if status != .held, isUnwanted(claim.job) { pictures.removeResult(of: claim.job) }
+            runner.completed(claim.job)
             counters.upscaled(run, pixelsIn: claim.job.request.inputWidth * claim.job.request.inputHeight)
             if status == .held { pictures.removeInput(of: claim.job) } else { removeInput(claim) }
         case .failure(let error) where error.code == .cancelled:
@@ -249,11 +254,11 @@ final class JobWorker: Sendable {
         }
     }
 
-    private func fail(_ claim: JobClaim, _ problem: Problem, result: (any JobResult)?) {
+    private func fail(_ claim: JobClaim, _ problem: Problem, isFinal: Bool = false, result: (any JobResult)?) {
         result?.discard()
         counters.ended("failed")
         // What the picture or its parameters have done wrong once, they will do again.
-        let isPassing = problem.status >= 500 && problem.code != "bad_result"
+        let isPassing = !isFinal && problem.status >= 500 && problem.code != "bad_result"
         log(
             .warning, "job_failed",
             [
