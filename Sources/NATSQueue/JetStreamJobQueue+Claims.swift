@@ -205,7 +205,12 @@ extension JetStreamJobQueue {
     /// Changes the record of a claim that holds.
     /// - Parameter intended: the state that it has afterwards, where that is not `running`.
     private func change(_ claim: JobClaim, intended: JobState = .running, _ body: (inout JobRecord) -> Void) throws(EnlargerError) -> ClaimStatus {
-        guard var delivery = held.withLock({ $0[claim.token] }) else { return try status(of: claim, nil) }
+        guard let turn = held.withLock({ $0[claim.token]?.turn }) else { return try status(of: claim, nil) }
+        return try turn.mutex.withLock { _ throws(EnlargerError) in try changeInTurn(claim, intended: intended, body) }
+    }
+
+    private func changeInTurn(_ claim: JobClaim, intended: JobState, _ body: (inout JobRecord) -> Void) throws(EnlargerError) -> ClaimStatus {
+        guard var delivery = held.withLock({ $0[claim.token] }), delivery.record.state == .running else { return try status(of: claim, nil) }
         while true {
             var record = delivery.record
             body(&record)

@@ -37,7 +37,11 @@ package final class JetStreamJobQueue: JobQueue {
         var reply: String
         var record: JobRecord
         var revision: UInt64
+        /// Held while the record is written. A cluster has been seen to take both of two writes over one revision that came at once:
+        /// a heartbeat over the end of the job, say, which then never ended.
+        let turn = Turn()
     }
+    final class Turn: Sendable { let mutex = Mutex(()) }
 
     /// Names of streams and subjects, by the deployment's prefix.
     struct Names {

@@ -67,11 +67,26 @@ extension PictureTests {
             for y in 0..<130 {
                 for x in 0..<150 {
                     for c in 0..<3 {
-                        let sum = [(0, 0), (1, 0), (0, 1), (1, 1)].reduce(0) { $0 + Int(picture.bytes[(2 * y + $1.1) * picture.row + (2 * x + $1.0) * 3 + c]) }
-                        #expect(abs(4 * Int(half.bytes[y * half.row + 3 * x + c]) - sum) <= 4)
+                        let corner = 2 * y * picture.row + 6 * x + c
+                        let sum = [0, 3, picture.row, picture.row + 3].reduce(0) { $0 + Int(picture.bytes[corner + $1]) }
+                        #expect(Int(half.bytes[y * half.row + 3 * x + c]) == (sum + 2) / 4)
                     }
                 }
             }
+        }
+
+        @Test(arguments: [8, 16])
+        func `what cannot be seen has no part in the colour below`(bits: Int) throws {
+            // Rows of a red pixel that is seen, and a white one that is not; then a half and a quarter of the two.
+            let full = bits == 8 ? 255 : 65535
+            let samples = [full, 0, 0, full, full, full, full, 0, full, 0, 0, full / 2, 0, 0, full, full / 4, 0, 0, 0, 0, 0, 0, 0, 0]
+            var picture = Picture(width: 2, height: 3, channels: 4, bits: bits, bytes: [])
+            picture.bytes = samples.flatMap { bits == 8 ? [UInt8($0)] : [UInt8($0 & 255), UInt8($0 >> 8)] }
+            try write(picture, folder.file("a.szi"))
+            let below = try stitched(StoredZip(folder.file("a.szi")), level: 1, 1, 2)
+            let alphas = [full, 0, full / 2, full / 4], seen = alphas.reduce(0, +)
+            let red = (full * full + full * (full / 2) + seen / 2) / seen, blue = (full * (full / 4) + seen / 2) / seen
+            #expect((0..<8).map(below.sample) == [red, 0, blue, (seen + 2) / 4, 0, 0, 0, 0])
         }
 
         @Test func `the bytes do not tell when, where or in what pieces they were written`() throws {
@@ -134,7 +149,13 @@ extension PictureTests {
             try #require(ev_fixture_zip(file, UInt64(offset), Int32(count)) == 0)
             let list = Process(), pipe = Pipe()
             list.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            list.arguments = ["python3", "-c", "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); print(z.testzip(), len(z.namelist()), z.read(z.namelist()[-1]), z.namelist()[-1])", path]
+            let program = """
+                import sys, zipfile
+                z = zipfile.ZipFile(sys.argv[1])
+                names = z.namelist()
+                print(z.testzip(), len(names), z.read(names[-1]), names[-1])
+                """
+            list.arguments = ["python3", "-c", program, path]
             list.standardOutput = pipe
             try list.run()
             let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

@@ -50,16 +50,22 @@ struct PartJobs: Sendable {
         return standing
     }
 
-    /// Submits what is neither done nor on its way. What has failed stays as it is.
-    /// - Returns: the parts whose samples are in the store already.
-    /// - Throws: also `queueFull`, with some of them submitted.
-    func submitMissing() throws(EnlargerError) -> Set<Int> {
+    /// Parts whose samples are in the store, whatever the queue says.
+    func stored() throws(EnlargerError) -> Set<Int> {
         var stored: Set<Int> = []
         let prefix = StorePictures.partPrefix(whole.id)
         try store.list(prefix) { blob in
             if let index = Int(blob.key.dropFirst(prefix.count)), requests.indices.contains(index) { stored.insert(index) }
             return true
         }
+        return stored
+    }
+
+    /// Submits what is neither done nor on its way. What has failed stays as it is.
+    /// - Returns: the parts whose samples are in the store already.
+    /// - Throws: also `queueFull`, with some of them submitted.
+    func submitMissing() throws(EnlargerError) -> Set<Int> {
+        var stored = try stored()
         for (index, request) in requests.enumerated() where !stored.contains(index) {
             if let job = try queue.job(request.id, owner: request.owner) {
                 if job.state == .done, try store.info(request.resultKey) != nil {

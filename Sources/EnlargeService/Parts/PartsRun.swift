@@ -68,11 +68,13 @@ final class PartsRun: PreparedJob {
     /// Returns when all parts are there.
     /// - Returns: false where the queue has no room for them: then they are forgotten, and the picture is better not cut.
     private func awaitParts(_ progressed: (Double) -> Void) throws(EnlargerError) -> Bool {
-        var done: Set<Int> = [], isSubmitted = false
+        var done: Set<Int> = [], isSubmitted = false, looks = 0
         while true {
             do throws(EnlargerError) {
                 guard try parts.isWanted, !state.withLock({ $0.isCancelled }) else { throw RunTask.cancellation }
                 if !isSubmitted { done = try parts.submitMissing() }
+                // A part that is there is done, also where the queue has lost that it is.
+                if looks % 30 == 29 { done.formUnion(try parts.stored()) }
                 let standing = try parts.standing(known: done)
                 if let problem = standing.problem { throw failure(problem) }
                 (done, isSubmitted) = (standing.done, !standing.isMissing)
@@ -91,6 +93,7 @@ final class PartsRun: PreparedJob {
                 }
             }
             rest()
+            looks += 1
         }
     }
 
