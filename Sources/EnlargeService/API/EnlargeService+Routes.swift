@@ -4,6 +4,7 @@ import Glibc
 import HTTPServer
 import Jobs
 import ModelFormats
+import NATSQueue
 import NetworkGraph
 import PictureIO
 import StreamPlanner
@@ -150,6 +151,8 @@ extension EnlargeService {
             height: picture.height, inputBytes: input.count, plannedBytes: picture.plannedBytes,
             expectedSeconds: picture.expectedSeconds,
             parameters: picture.parameters.kept)
+        // What the queue certainly does not take leaves no picture in the store.
+        if let remote = queue as? JetStreamJobQueue { try remote.checkConnected() }
         if try pictures.keepInput(request, descriptor: input.descriptor, path: input.path!) { input.taken() }
         do throws(EnlargerError) {
             let job = try queue.submit(request)

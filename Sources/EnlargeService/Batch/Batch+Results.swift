@@ -15,7 +15,7 @@ extension Batch {
                 guard whole.state.isFinished else { return note(whole, index) }
                 return finish(index, picture, whole, parts: parts, tell)
             }
-            guard !parts.isEmpty else { throw EnlargerError(.queueUnavailable, "\(picture.name): its job is not in the queue any more") }
+            guard !parts.isEmpty else { throw EnlargerError(.dataUnusable, "\(picture.name): its job is not in the queue any more") }
             for part in parts where state.withLock({ $0.entries[index].progress[part] }) != 1 {
                 guard let found = try queue.job(part, owner: owner) else { continue }
                 note(found, index)
@@ -25,9 +25,8 @@ extension Batch {
                 return finish(index, picture, found, parts: parts, tell)
             }
         } catch {
-            guard error.code != .queueUnavailable || queue.connection.isConnected else { return }
-            guard error.code != .accessRefused else { return fail(index, error, tell) }
-            if error.code == .queueUnavailable { fail(index, error, tell) }
+            // The rest may pass: it is looked at again.
+            if error.code == .accessRefused || error.code == .dataUnusable { fail(index, error, tell) }
         }
     }
 
@@ -62,6 +61,13 @@ extension Batch {
         } catch {
             // What is in the store stays for the next time, where it is this side that has no room.
             if job.state == .done {
+                if error.code == .storeUnavailable, !state.withLock({ $0.isEnding }) {
+                    log("\(error.message); it is fetched later")
+                    return state.change { state in
+                        state.entries[index].stage = .running
+                        state.entries[index].seen = monotonicSeconds()
+                    }
+                }
                 end(index)
                 return tell(index, .failure(error))
             }

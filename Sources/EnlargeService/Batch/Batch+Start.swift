@@ -10,6 +10,8 @@ import Tensors
 extension Batch {
     typealias Tell = @Sendable (Int, Result<BatchResult, EnlargerError>) -> Void
 
+    /// Submits a picture's jobs; where there is no room for them, or the queue or the store is away, again later: every step finds
+    /// what an earlier try has done.
     func start(_ index: Int, _ picture: BatchPicture, waits: Bool, _ tell: @escaping Tell) {
         do throws(EnlargerError) {
             let input = try open(picture)
@@ -18,6 +20,8 @@ extension Batch {
                 descriptor: input.descriptor, name: picture.name, parameters: configuration.parameters, settings: settings, store: models)
             let requests = try requests(picture, header, tag: input.tag)
             if try isDone(requests, picture) {
+                // A client that was killed may have had no time for it.
+                StorePictures(store: store).removeAll(of: requests.whole.id)
                 var result = BatchResult()
                 result.wasThere = true
                 (result.width, result.height, result.parts) = (header.width, header.height, max(1, requests.parts.count))
@@ -37,9 +41,24 @@ extension Batch {
                 tell(index, .success(BatchResult()))
             }
         } catch {
+            let isPassing = [.queueFull, .queueUnavailable, .diskFull, .storeUnavailable].contains(error.code)
+            if isPassing, !state.withLock({ $0.isEnding }) { return postpone(index, error) }
             end(index)
             tell(index, .failure(error))
         }
+    }
+
+    /// With growing pauses and jitter.
+    private func postpone(_ index: Int, _ error: EnlargerError) {
+        let isFirst = state.change { state in
+            // Others wait for the same.
+            let isFirst = !state.entries.contains { $0.stage == .postponed }, pause = state.entries[index].pause
+            state.entries[index].stage = .postponed
+            state.entries[index].due = monotonicSeconds() + pause * .random(in: 0.5...1.5)
+            state.entries[index].pause = min(pause * 2, 5)
+            return isFirst
+        }
+        if isFirst { log("\(error.message); it is tried again") }
     }
 
     private var settings: EngineSettings {
@@ -149,18 +168,14 @@ extension Batch {
         }
     }
 
-    /// Submits a job that is not there yet, as soon as the queue has room.
+    /// Submits a job that is not there yet.
     private func submit(_ request: JobRequest) throws(EnlargerError) {
-        var pause = 0.2
-        while true {
-            do throws(EnlargerError) {
-                if try queue.job(request.id, owner: owner) == nil { _ = try queue.submit(request) }
-                return
-            } catch {
-                guard [.queueFull, .queueUnavailable, .diskFull].contains(error.code), !state.withLock({ $0.isEnding }) else { throw error }
-                usleep(UInt32(pause * .random(in: 0.5...1.5) * 1e6))
-                pause = min(pause * 2, 5)
-            }
+        if try queue.job(request.id, owner: owner) != nil { return }
+        do throws(EnlargerError) {
+            _ = try queue.submit(request)
+        } catch {
+            // An earlier try, whose answer was lost, may have come through meanwhile.
+            guard error.code == .outputFailed, try queue.job(request.id, owner: owner) != nil else { throw error }
         }
     }
 }

@@ -21,6 +21,7 @@ public final class Batch: Sendable {
     /// The memory that jobs are planned for: that of the largest worker.
     let memory: Int
     let state = Monitor(State())
+    let log: @Sendable (String) -> Void
     private let follower: JobFollower
     /// Picture files on their way here and there.
     private let transfers = WorkThreads(count: 8)
@@ -32,8 +33,12 @@ public final class Batch: Sendable {
         var isEnding = false
     }
     struct Entry {
-        enum Stage { case waiting, starting, running, fetching, ended }
+        /// `postponed`: the queue or the store had no room for it, or was away.
+        enum Stage { case waiting, starting, postponed, running, fetching, ended }
         var stage = Stage.waiting
+        /// When one that is postponed is started again, and for how long it is postponed the next time.
+        var due = 0.0
+        var pause = 0.2
         /// The picture's job; of a picture in parts the one that puts them together, which comes to be when they are done.
         var job: JobIdentifier?
         var parts: [JobIdentifier] = []
@@ -55,12 +60,14 @@ public final class Batch: Sendable {
     ///   - log: told what people should know.
     public init(_ configuration: BatchConfiguration, identity: [String], log: @escaping @Sendable (String) -> Void) throws(EnlargerError) {
         self.configuration = configuration
+        self.log = log
+        let messages = ServiceLog(messages: log)
         name = configuration.name ?? String(digits(identity).prefix(12))
         models = ModelStore(library: ModelLibrary(extraFolders: configuration.modelFolders))
         model = try models.model(configuration.parameters.model ?? "lite", scale: configuration.parameters.scale)
-        store = try configuration.remote.openStore()
+        store = try configuration.remote.openStore(messages)
         queue = try configuration.remote.openQueue(
-            name: "enlarge submit \(name)", policy: configuration.remote.policy, capacity: nil, log: ServiceLog { line in log(line) }, patience: .seconds(60))
+            name: "enlarge submit \(name)", policy: configuration.remote.policy, capacity: nil, log: messages, patience: .seconds(60))
         memory = try WorkerRegistry(queue.connection).workers().map(\.budgetBytes).max() ?? 1 << 30
         let state = state
         follower = queue.follow(owner: "batch " + name) { job in
@@ -98,8 +105,8 @@ public final class Batch: Sendable {
                 return false
             }
             let now = monotonicSeconds()
-            let (room, due, done, part) = state.withLock { state -> (Int, [Int], Int, Double) in
-                var room = configuration.window, due: [Int] = [], done = 0, part = 0.0
+            let (room, due, again, done, part) = state.change { state -> (Int, [Int], [Int], Int, Double) in
+                var room = configuration.window, due: [Int] = [], again: [Int] = [], done = 0, part = 0.0, isPostponed = false
                 for (index, entry) in state.entries.enumerated() {
                     switch entry.stage {
                     case .waiting: continue
@@ -110,14 +117,19 @@ public final class Batch: Sendable {
                         room -= max(1, entry.parts.count)
                         part += entry.part
                         if entry.stage == .running, now - entry.seen > Batch.silence { due.append(index) }
+                        guard entry.stage == .postponed else { continue }
+                        isPostponed = true
+                        if entry.due <= now { again.append(index) }
                     }
                 }
                 for index in due { state.entries[index].seen = now }
-                return (room, due, done, part)
+                for index in again { state.entries[index].stage = .starting }
+                return (isPostponed ? 0 : room, due, again, done, part)
             }
             progress(part / Double(max(pictures.count, 1)), done)
             if done == pictures.count { break }
             for index in due { transfers.run { self.look(at: index, pictures[index], tell) } }
+            for index in again { transfers.run { self.start(index, pictures[index], waits: waits, tell) } }
             for _ in 0..<max(0, min(room, pictures.count - next)) {
                 let index = next
                 next += 1
@@ -135,7 +147,12 @@ public final class Batch: Sendable {
     /// The jobs of a batch that came to its end are not asked for again.
     private func forget() {
         let jobs = state.withLock { state in state.entries.flatMap { $0.parts + [$0.job].compactMap { $0 } } }
-        for job in jobs { _ = try? queue.remove(job, owner: owner) }
+        for job in jobs {
+            guard let gone = (try? queue.remove(job, owner: owner)) ?? nil else { continue }
+            // A worker that was cut off may have stored its result when another one's had been fetched already. From now on
+            // such a worker finds no job, and takes its result away itself.
+            if gone.attempts > 1 { StorePictures(store: store).removeAll(of: gone.request.wholeID) }
+        }
     }
 
     func end(_ index: Int) { state.change { $0.entries[index].stage = .ended } }

@@ -29,6 +29,8 @@ final class JobWorker: Sendable {
         var isClaiming = false
         var isStopping = false
         var hasStopped = false
+        /// Since when the store has had no room for results.
+        var fullSince: Double?
     }
     private struct Active {
         var claim: JobClaim
@@ -39,15 +41,20 @@ final class JobWorker: Sendable {
         var published = 0.0
     }
 
+    /// A store without room is waited for; else that is a failure as others are.
+    private let awaitsRoom: Bool
     private let heartbeatSeconds: Double
     /// Between two events of progress.
     private static let progressSeconds = 0.1
 
-    /// - Parameter lease: of the queue; six heartbeats go into it.
+    /// - Parameters:
+    ///   - lease: of the queue; six heartbeats go into it.
+    ///   - awaitsRoom: whether a job is given back, and the attempt not counted, where the store has no room for its result.
     init(
         name: String, runner: any JobRunner, queue: any JobQueue, pictures: any JobPictures, hub: JobHub, counters: Counters,
-        log: ServiceLog, lease: Duration = JobQueuePolicy().lease
+        log: ServiceLog, lease: Duration = JobQueuePolicy().lease, awaitsRoom: Bool = false
     ) {
+        self.awaitsRoom = awaitsRoom
         (self.name, self.runner, self.queue, self.pictures) = (name, runner, queue, pictures)
         (self.hub, self.counters, self.log) = (hub, counters, log)
         heartbeatSeconds = lease / .seconds(6)
@@ -155,7 +162,7 @@ final class JobWorker: Sendable {
         } catch SubmitError.shuttingDown {
             end(claim) { () throws(EnlargerError) in try self.queue.release(claim) }
         } catch {
-            fail(claim, Problem(error), result: nil)
+            fail(claim, error, result: nil)
         }
     }
 
@@ -215,13 +222,14 @@ final class JobWorker: Sendable {
             do throws(EnlargerError) {
                 bytes = try result.keep()
             } catch {
-                return fail(claim, Problem(error), result: result)
+                return fail(claim, error, result: result)
             }
             do {
-                try runner.completed(claim.job)
+                try handOn(claim.job)
             } catch {
-                return fail(claim, Problem(error), result: result)
+                return fail(claim, error, result: result)
             }
+            state.change { $0.fullSince = nil }
             let status = end(claim) { () throws(EnlargerError) in
                 try self.queue.complete(claim, resultBytes: bytes, seconds: run.seconds)
             }
@@ -236,7 +244,21 @@ final class JobWorker: Sendable {
             end(claim) { () throws(EnlargerError) in try self.queue.release(claim) }
             removeInput(claim)
         case .failure(let error):
-            fail(claim, Problem(error), result: result)
+            fail(claim, error, result: result)
+        }
+    }
+
+    /// What a job leaves to others to do waits for the queue, and for room in it; the lease is kept alive meanwhile.
+    private func handOn(_ job: Job) throws {
+        var pause = 0.2
+        while true {
+            do {
+                return try runner.completed(job)
+            } catch let error as EnlargerError where [.queueFull, .queueUnavailable].contains(error.code) {
+                log(.warning, error.code.rawValue, [("job", .string(job.id.description)), ("message", .string(error.message))])
+                if state.wait(until: monotonicSeconds() + pause * .random(in: 0.5...1.5), { $0.hasStopped ? true : nil }) == true { throw error }
+                pause = min(pause * 2, 5)
+            }
         }
     }
 
@@ -249,8 +271,12 @@ final class JobWorker: Sendable {
         }
     }
 
-    private func fail(_ claim: JobClaim, _ problem: Problem, result: (any JobResult)?) {
+    private func fail(_ claim: JobClaim, _ error: any Error, result: (any JobResult)?) {
         result?.discard()
+        let problem = Problem(error)
+        // What a client is told leaves out what is no business of clients.
+        let message = (error as? EnlargerError)?.message ?? problem.detail
+        if awaitsRoom, problem.code == Problem.diskFull.code { return awaitRoom(claim, message) }
         counters.ended("failed")
         // What the picture or its parameters have done wrong once, they will do again.
         let isPassing = problem.status >= 500 && problem.code != "bad_result"
@@ -258,12 +284,27 @@ final class JobWorker: Sendable {
             .warning, "job_failed",
             [
                 ("job", .string(claim.job.id.description)), ("code", .string(problem.code)),
-                ("message", .string(problem.detail)),
+                ("message", .string(message)),
             ])
         end(claim) { () throws(EnlargerError) in
             try self.queue.fail(claim, JobProblem(code: problem.code, message: problem.detail), retry: isPassing)
         }
         removeInput(claim)
+    }
+
+    /// Holds a job while the store has no room, the longer the longer it is full, and gives it back.
+    private func awaitRoom(_ claim: JobClaim, _ message: String) {
+        let now = monotonicSeconds()
+        let pause = state.change { state in
+            let since = state.fullSince ?? now
+            state.fullSince = since
+            return min(max(now - since, 1), 60) * .random(in: 0.5...1.5)
+        }
+        log(
+            .warning, "store_full",
+            [("job", .string(claim.job.id.description)), ("message", .string(message)), ("next_try_seconds", .number(pause))])
+        _ = state.wait(until: now + pause) { $0.isStopping ? true : nil }
+        end(claim) { () throws(EnlargerError) in try self.queue.release(claim) }
     }
 
     /// Ends an attempt in the queue; tries on while the queue has no room or is away, since the lease is kept alive meanwhile.
