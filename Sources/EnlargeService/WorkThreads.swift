@@ -19,5 +19,5 @@ final class WorkThreads: Sendable {
         }
     }
 
-    func run(_ work: @escaping @Sendable () -> Void) { queue.change { $0.append(work) } }
+    func run(_ work: @escaping @Sendable () -> Void) { queue.changeForOne { $0.append(work) } }
 }

@@ -33,11 +33,13 @@ extension JetStreamJobQueue {
         }
     }
 
-    /// Takes what is there. The classes take turns, so that none starves behind another.
+    /// Takes what is there. The classes take turns, so that none starves behind another; those that had nothing a moment ago
+    /// come last.
     private func poll(_ sizes: [SizeClass], worker: String) throws(EnlargerError) -> JobClaim? {
-        let first = turn.add(1, ordering: .relaxed).oldValue
-        for offset in sizes.indices {
-            let size = sizes[(first + offset) % sizes.count]
+        let first = turn.add(1, ordering: .relaxed).oldValue, now = ContinuousClock.now
+        let inTurn = sizes.indices.map { sizes[(first + $0) % sizes.count] }
+        let recent = foundEmpty.withLock { empty in Set(empty.filter { now - $0.value < .milliseconds(100) }.keys) }
+        for size in inTurn.filter({ !recent.contains($0.name) }) + inTurn.filter({ recent.contains($0.name) }) {
             while true {
                 let message = try connection.retrying("the queue") { () throws(NATSFailure) in
                     try pulls.next(size.name, of: names.tickets)
@@ -45,6 +47,7 @@ extension JetStreamJobQueue {
                 guard let message else { break }
                 if let claim = try begin(message, worker: worker) { return claim }
             }
+            foundEmpty.withLock { $0[size.name] = ContinuousClock.now }
         }
         return nil
     }

@@ -66,10 +66,12 @@ extension JetStreamJobQueue {
     /// Calls `body` for every change of a job from now on.
     package func observe(_ body: @escaping @Sendable (Job) -> Void) { index.observe(body) }
 
-    /// Calls `body` for changes of one owner's jobs from about now on, as long as the follower lives.
+    /// Calls `body` for changes of one owner's jobs, in order and from one thread, as long as the follower lives: for those that are
+    /// made after this returns, unless the queue could not be asked.
     package func follow(owner: String, _ body: @escaping @Sendable (Job) -> Void) -> JobFollower {
         let index = JobIndex(connection: connection, bucket: names.bucket, filter: Names.token(owner) + ".>")
         index.observe(body)
+        try? index.upToDate { _ in }
         return JobFollower(index: index)
     }
 }

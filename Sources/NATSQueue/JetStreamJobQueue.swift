@@ -22,6 +22,8 @@ package final class JetStreamJobQueue: JobQueue {
     /// Deliveries that this process works on, by the claim's token.
     let held = Mutex<[JobIdentifier: Delivery]>([:])
     let turn = Atomic<Int>(0)
+    /// When a class of sizes was found without a ticket.
+    let foundEmpty = Mutex<[String: ContinuousClock.Instant]>([:])
     let signal = WorkSignal()
     let log: @Sendable (String) -> Void
     /// Whether other workers run that can take jobs of so many bytes.

@@ -7,45 +7,48 @@ import Tensors
 /// A picture's way back.
 extension Batch {
     /// Looks what has become of a picture's jobs, and fetches the result where it is there.
-    func look(at index: Int, _ picture: BatchPicture, _ tell: Tell) {
-        let (stage, job, parts) = state.withLock { ($0.entries[index].stage, $0.entries[index].job, $0.entries[index].parts) }
-        guard stage == .running, let job else { return }
+    func look(at index: Int, _ course: Course) {
+        guard let entry = state.withLock({ $0.entries[index] }), entry.stage == .running, let job = entry.job else { return }
+        let parts = entry.parts
         do throws(EnlargerError) {
             if let whole = try queue.job(job, owner: owner) {
                 guard whole.state.isFinished else { return note(whole, index) }
-                return finish(index, picture, whole, parts: parts, tell)
+                return finish(index, whole, course)
             }
-            guard !parts.isEmpty else { throw EnlargerError(.dataUnusable, "\(picture.name): its job is not in the queue any more") }
-            for part in parts where state.withLock({ $0.entries[index].progress[part] }) != 1 {
-                guard let found = try queue.job(part, owner: owner) else { continue }
+            guard !parts.isEmpty else { throw EnlargerError(.dataUnusable, "\(course.pictures[index].name): its job is not in the queue any more") }
+            var isComplete = true
+            for part in parts where entry.progress[part] != 1 {
+                guard let found = try queue.job(part, owner: owner) else {
+                    isComplete = false
+                    continue
+                }
                 note(found, index)
+                isComplete = isComplete && found.state == .done
                 guard found.state == .failed || found.state == .cancelled else { continue }
                 // The picture may have been put together a moment ago, of a part that was made twice.
                 if try queue.job(job, owner: owner) != nil { return }
-                return finish(index, picture, found, parts: parts, tell)
+                return finish(index, found, course)
             }
+            // Who made the last part found the queue full, and may have ended before it could hand on: `start` does it.
+            if isComplete, try queue.job(job, owner: owner) == nil { state.withLock { $0.entries[index]?.stage = .postponed } }
         } catch {
             // The rest may pass: it is looked at again.
-            if error.code == .accessRefused || error.code == .dataUnusable { fail(index, error, tell) }
+            if [.accessRefused, .dataUnusable].contains(error.code) { end(index, .failure(error), course) }
         }
     }
 
     private func note(_ job: Job, _ index: Int) {
-        state.change { $0.entries[index].progress[job.id] = job.state == .done ? 1 : job.progress }
+        state.withLock { $0.entries[index]?.progress[job.id] = job.state == .done ? 1 : job.progress }
     }
 
-    private func fail(_ index: Int, _ error: EnlargerError, _ tell: Tell) {
-        end(index)
-        tell(index, .failure(error))
-    }
-
-    private func finish(_ index: Int, _ picture: BatchPicture, _ job: Job, parts: [JobIdentifier], _ tell: Tell) {
-        let isFirst = state.change { state in
-            defer { state.entries[index].stage = .fetching }
-            return state.entries[index].stage == .running
+    /// - Parameter job: the picture's, or a part's that failed.
+    func finish(_ index: Int, _ job: Job, _ course: Course) {
+        let entry = state.withLock { state -> Entry? in
+            guard let entry = state.entries[index], entry.stage == .running else { return nil }
+            state.entries[index]!.stage = .fetching
+            return entry
         }
-        guard isFirst else { return }
-        let whole = state.withLock { $0.entries[index].job! }
+        guard let entry else { return }
         var outcome: Result<BatchResult, EnlargerError>
         do throws(EnlargerError) {
             guard job.state == .done else {
@@ -53,35 +56,32 @@ extension Batch {
                     job.problem.flatMap { EnlargerError.Code(rawValue: $0.code) } ?? (job.state == .cancelled ? .cancelled : .outputFailed),
                     job.problem?.message ?? "the job was \(job.state.rawValue)")
             }
-            if case .file(let path) = picture.output { try fetch(job.request.resultKey, to: path) }
+            if case .file(let path) = course.pictures[index].output { try fetch(job.request.resultKey, to: path) }
             outcome = .success(
                 BatchResult(
                     width: job.request.width, height: job.request.height, bytes: job.resultBytes ?? 0, seconds: job.seconds, attempts: job.attempts,
-                    parts: max(1, parts.count)))
+                    parts: max(1, entry.parts.count)))
         } catch {
             // What is in the store stays for the next time, where it is this side that has no room.
             if job.state == .done {
-                if error.code == .storeUnavailable, !state.withLock({ $0.isEnding }) {
-                    log("\(error.message); it is fetched later")
-                    return state.change { state in
-                        state.entries[index].stage = .running
-                        state.entries[index].seen = monotonicSeconds()
-                    }
-                }
-                end(index)
-                return tell(index, .failure(error))
+                if error.code == .storeUnavailable { return fetchLater(index, error, course) }
+                return end(index, .failure(error), course)
             }
             outcome = .failure(error)
         }
-        clear(whole, parts: parts)
-        end(index)
-        tell(index, outcome)
+        // What is left of the picture: its other jobs first, so that none of them can leave anything any more.
+        for other in entry.parts + [entry.job!] where other != job.id { _ = try? queue.cancel(other, owner: owner) }
+        StorePictures(store: store).removeAll(of: entry.job!)
+        end(index, outcome, course)
     }
 
-    /// Takes away what is left of a picture: its jobs first, so that none of them can leave anything any more.
-    private func clear(_ whole: JobIdentifier, parts: [JobIdentifier]) {
-        for job in parts + [whole] { _ = try? queue.cancel(job, owner: owner) }
-        StorePictures(store: store).removeAll(of: whole)
+    private func fetchLater(_ index: Int, _ error: EnlargerError, _ course: Course) {
+        if state.withLock({ $0.isEnding }) { return end(index, .failure(error), course) }
+        log("\(error.message); it is fetched later")
+        state.withLock { state in
+            state.entries[index]?.stage = .running
+            state.entries[index]?.seen = monotonicSeconds()
+        }
     }
 
     private func fetch(_ key: String, to path: String) throws(EnlargerError) {

@@ -8,54 +8,57 @@ import Tensors
 
 /// A picture's way to the queue.
 extension Batch {
-    typealias Tell = @Sendable (Int, Result<BatchResult, EnlargerError>) -> Void
-
     /// Submits a picture's jobs; where there is no room for them, or the queue or the store is away, again later: every step finds
     /// what an earlier try has done.
-    func start(_ index: Int, _ picture: BatchPicture, waits: Bool, _ tell: @escaping Tell) {
+    func start(_ index: Int, _ course: Course) {
+        let picture = course.pictures[index]
         do throws(EnlargerError) {
             let input = try open(picture)
             defer { close(input.descriptor) }
             let header = try PreparedPicture(
                 descriptor: input.descriptor, name: picture.name, parameters: configuration.parameters, settings: settings, store: models)
             let requests = try requests(picture, header, tag: input.tag)
-            if try isDone(requests, picture) {
+            track(index, requests)
+            let found = try find(requests, picture, index)
+            if found.isDone {
                 // A client that was killed may have had no time for it.
                 StorePictures(store: store).removeAll(of: requests.whole.id)
                 var result = BatchResult()
                 result.wasThere = true
                 (result.width, result.height, result.parts) = (header.width, header.height, max(1, requests.parts.count))
-                track(index, requests)
-                end(index)
-                return tell(index, .success(result))
+                return end(index, .success(result), course)
             }
-            if case .file = picture.input, try queue.job(requests.whole.id, owner: owner) == nil, try store.info(requests.whole.inputKey) == nil {
+            let isNew = !found.jobs.contains(requests.whole.id)
+            if case .file = picture.input, isNew, try store.info(requests.whole.inputKey) == nil {
                 try store.put(requests.whole.inputKey, contentsOf: input.descriptor)
             }
-            for request in requests.parts.isEmpty ? [requests.whole] : requests.parts { try submit(request) }
-            track(index, requests)
-            if waits {
-                state.change { $0.entries[index].stage = .running }
-            } else {
-                end(index)
-                tell(index, .success(BatchResult()))
+            if isNew {
+                for request in requests.parts.isEmpty ? [requests.whole] : requests.parts where !found.jobs.contains(request.id) {
+                    try submit(request)
+                }
+                if found.hasAllParts { try submit(requests.whole) }
             }
+            guard course.waits else { return end(index, .success(BatchResult()), course) }
+            let finished = state.withLock { state in
+                state.entries[index]!.stage = .running
+                return state.entries[index]!.finished
+            }
+            if let finished { finish(index, finished, course) }
         } catch {
             let isPassing = [.queueFull, .queueUnavailable, .diskFull, .storeUnavailable].contains(error.code)
             if isPassing, !state.withLock({ $0.isEnding }) { return postpone(index, error) }
-            end(index)
-            tell(index, .failure(error))
+            end(index, .failure(error), course)
         }
     }
 
     /// With growing pauses and jitter.
     private func postpone(_ index: Int, _ error: EnlargerError) {
-        let isFirst = state.change { state in
+        let isFirst = state.withLock { state in
             // Others wait for the same.
-            let isFirst = !state.entries.contains { $0.stage == .postponed }, pause = state.entries[index].pause
-            state.entries[index].stage = .postponed
-            state.entries[index].due = monotonicSeconds() + pause * .random(in: 0.5...1.5)
-            state.entries[index].pause = min(pause * 2, 5)
+            let isFirst = !state.entries.values.contains { $0.stage == .postponed }, pause = state.entries[index]!.pause
+            state.entries[index]!.stage = .postponed
+            state.entries[index]!.due = monotonicSeconds() + pause * .random(in: 0.5...1.5)
+            state.entries[index]!.pause = min(pause * 2, 5)
             return isFirst
         }
         if isFirst { log("\(error.message); it is tried again") }
@@ -69,10 +72,10 @@ extension Batch {
     }
 
     private func track(_ index: Int, _ requests: Requests) {
-        state.change { state in
-            state.entries[index].job = requests.whole.id
-            state.entries[index].parts = requests.parts.map(\.id)
-            state.entries[index].seen = monotonicSeconds()
+        state.withLock { state in
+            state.entries[index]!.job = requests.whole.id
+            state.entries[index]!.parts = requests.parts.map(\.id)
+            state.entries[index]!.seen = monotonicSeconds()
             for request in requests.parts + [requests.whole] { state.entryOfJob[request.id] = index }
         }
     }
@@ -145,20 +148,32 @@ extension Batch {
         return parts
     }
 
-    /// Whether there is nothing left to do; what can not be used of an earlier run is forgotten.
-    private func isDone(_ requests: Requests, _ picture: BatchPicture) throws(EnlargerError) -> Bool {
-        for request in requests.parts + [requests.whole] {
-            guard let job = try queue.job(request.id, owner: owner), job.state.isFinished else { continue }
+    /// What an earlier run has left in the queue. What cannot be used of it is forgotten.
+    /// - Returns: whether there is nothing left to do, whether all parts of a picture that was cut are there, and the jobs that are.
+    private func find(
+        _ requests: Requests, _ picture: BatchPicture, _ index: Int
+    ) throws(EnlargerError) -> (isDone: Bool, hasAllParts: Bool, jobs: Set<JobIdentifier>) {
+        var jobs: Set<JobIdentifier> = [], partCount = 0
+        for request in [requests.whole] + requests.parts {
+            guard let job = try queue.job(request.id, owner: owner) else { continue }
             let isWhole = request.id == requests.whole.id
+            guard job.state.isFinished else {
+                jobs.insert(job.id)
+                continue
+            }
             if job.state == .done {
-                if isWhole, exists(picture.output) { return true }
+                if isWhole, exists(picture.output) { return (true, false, jobs) }
                 // A part's blob goes when the picture is put together.
-                if try store.info(request.resultKey) != nil { continue }
-                if !isWhole, try queue.job(requests.whole.id, owner: owner) != nil { continue }
+                if try store.info(request.resultKey) != nil || (!isWhole && jobs.contains(requests.whole.id)) {
+                    jobs.insert(job.id)
+                    if !isWhole { partCount += 1 }
+                    if isWhole { state.withLock { $0.entries[index]!.finished = job } }
+                    continue
+                }
             }
             _ = try queue.remove(request.id, owner: owner)
         }
-        return false
+        return (false, partCount > 0 && partCount == requests.parts.count, jobs)
     }
 
     private func exists(_ place: BatchPicture.Place) -> Bool {
@@ -168,9 +183,7 @@ extension Batch {
         }
     }
 
-    /// Submits a job that is not there yet.
     private func submit(_ request: JobRequest) throws(EnlargerError) {
-        if try queue.job(request.id, owner: owner) != nil { return }
         do throws(EnlargerError) {
             _ = try queue.submit(request)
         } catch {

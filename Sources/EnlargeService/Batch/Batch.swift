@@ -22,20 +22,26 @@ public final class Batch: Sendable {
     let memory: Int
     let state = Monitor(State())
     let log: @Sendable (String) -> Void
-    private let follower: JobFollower
     /// Picture files on their way here and there.
-    private let transfers = WorkThreads(count: 8)
+    let transfers = WorkThreads(count: 8)
 
+    /// How far a batch is. What it holds of a picture goes with the picture's end, but for the names of its jobs.
     struct State {
-        var entries: [Entry] = []
+        /// Of the first picture that has not begun.
+        var next = 0
+        var endedCount = 0
+        /// Pictures on their way.
+        var entries: [Int: Entry] = [:]
         /// Which entry a job belongs to.
         var entryOfJob: [JobIdentifier: Int] = [:]
+        /// To be forgotten in the end.
+        var endedJobs: [JobIdentifier] = []
         var isEnding = false
     }
     struct Entry {
         /// `postponed`: the queue or the store had no room for it, or was away.
-        enum Stage { case waiting, starting, postponed, running, fetching, ended }
-        var stage = Stage.waiting
+        enum Stage { case starting, postponed, running, fetching }
+        var stage = Stage.starting
         /// When one that is postponed is started again, and for how long it is postponed the next time.
         var due = 0.0
         var pause = 0.2
@@ -43,6 +49,8 @@ public final class Batch: Sendable {
         var job: JobIdentifier?
         var parts: [JobIdentifier] = []
         var progress: [JobIdentifier: Double] = [:]
+        /// The picture's job, where its end was heard of before `running`.
+        var finished: Job?
         /// When its jobs were looked at last.
         var seen = 0.0
         var part: Double {
@@ -50,6 +58,13 @@ public final class Batch: Sendable {
             let parts = parts.reduce(0) { $0 + (progress[$1] ?? 0) } / Double(parts.count)
             return 0.95 * parts + 0.05 * (job.flatMap { progress[$0] } ?? 0)
         }
+    }
+
+    /// What a run is about.
+    struct Course: Sendable {
+        var pictures: [BatchPicture]
+        var waits: Bool
+        var tell: @Sendable (Int, Result<BatchResult, EnlargerError>) -> Void
     }
 
     /// A job is looked at when nothing was heard of it for so long.
@@ -69,14 +84,6 @@ public final class Batch: Sendable {
         queue = try configuration.remote.openQueue(
             name: "enlarge submit \(name)", policy: configuration.remote.policy, capacity: nil, log: messages, patience: .seconds(60))
         memory = try WorkerRegistry(queue.connection).workers().map(\.budgetBytes).max() ?? 1 << 30
-        let state = state
-        follower = queue.follow(owner: "batch " + name) { job in
-            state.change { state in
-                guard let entry = state.entryOfJob[job.id] else { return }
-                state.entries[entry].progress[job.id] = job.state == .done ? 1 : job.progress
-                if job.state.isFinished { state.entries[entry].seen = 0 }
-            }
-        }
     }
 
     public var scale: Int { model.model.scale }
@@ -94,68 +101,99 @@ public final class Batch: Sendable {
         ended: @escaping @Sendable (Int, Result<BatchResult, EnlargerError>) -> Void
     ) -> Bool {
         let telling = Mutex(())
-        let tell: @Sendable (Int, Result<BatchResult, EnlargerError>) -> Void = { index, result in telling.withLock { _ in ended(index, result) } }
-        state.change { $0.entries = Array(repeating: Entry(), count: pictures.count) }
-        var next = 0
+        let course = Course(pictures: pictures, waits: waits) { index, result in telling.withLock { _ in ended(index, result) } }
+        let follower = waits ? queue.follow(owner: owner) { self.heard($0, course) } : nil
+        defer { withExtendedLifetime(follower) {} }
+        fill(course)
         while true {
             if isInterrupted() {
                 state.change { $0.isEnding = true }
                 let end = monotonicSeconds() + 10
-                _ = state.wait(until: end) { state in state.entries.contains { $0.stage == .starting || $0.stage == .fetching } ? nil : true }
+                _ = state.wait(until: end) { state in state.entries.values.contains { $0.stage == .starting || $0.stage == .fetching } ? nil : true }
                 return false
             }
             let now = monotonicSeconds()
-            let (room, due, again, done, part) = state.change { state -> (Int, [Int], [Int], Int, Double) in
-                var room = configuration.window, due: [Int] = [], again: [Int] = [], done = 0, part = 0.0, isPostponed = false
-                for (index, entry) in state.entries.enumerated() {
-                    switch entry.stage {
-                    case .waiting: continue
-                    case .ended:
-                        done += 1
-                        part += 1
-                    default:
-                        room -= max(1, entry.parts.count)
-                        part += entry.part
-                        if entry.stage == .running, now - entry.seen > Batch.silence { due.append(index) }
-                        guard entry.stage == .postponed else { continue }
-                        isPostponed = true
-                        if entry.due <= now { again.append(index) }
-                    }
-                }
-                for index in due { state.entries[index].seen = now }
-                for index in again { state.entries[index].stage = .starting }
-                return (isPostponed ? 0 : room, due, again, done, part)
+            let (due, again, done, part) = state.withLock { state -> ([Int], [Int], Int, Double) in
+                let again = state.entries.filter { $0.value.stage == .postponed && $0.value.due <= now }.map(\.key)
+                for index in again { state.entries[index]!.stage = .starting }
+                let due = state.entries.filter { $0.value.stage == .running && now - $0.value.seen > Batch.silence }.map(\.key)
+                for index in due { state.entries[index]!.seen = now }
+                return (due, again, state.endedCount, state.entries.values.reduce(Double(state.endedCount)) { $0 + $1.part })
             }
             progress(part / Double(max(pictures.count, 1)), done)
             if done == pictures.count { break }
-            for index in due { transfers.run { self.look(at: index, pictures[index], tell) } }
-            for index in again { transfers.run { self.start(index, pictures[index], waits: waits, tell) } }
-            for _ in 0..<max(0, min(room, pictures.count - next)) {
-                let index = next
-                next += 1
-                state.change { $0.entries[index].stage = .starting }
-                transfers.run { self.start(index, pictures[index], waits: waits, tell) }
-            }
-            _ = state.wait(until: monotonicSeconds() + 0.1) { state -> Bool? in
-                state.entries.contains { $0.stage == .running && $0.seen == 0 } || (next < pictures.count && room > 0) ? true : nil
-            }
+            for index in due { transfers.run { self.look(at: index, course) } }
+            for index in again { transfers.run { self.start(index, course) } }
+            fill(course)
+            _ = state.wait(until: now + 0.1) { $0.endedCount == pictures.count ? true : nil }
         }
         if waits { forget() }
         return true
     }
 
-    /// The jobs of a batch that came to its end are not asked for again.
-    private func forget() {
-        let jobs = state.withLock { state in state.entries.flatMap { $0.parts + [$0.job].compactMap { $0 } } }
-        for job in jobs {
-            guard let gone = (try? queue.remove(job, owner: owner)) ?? nil else { continue }
-            // A worker that was cut off may have stored its result when another one's had been fetched already. From now on
-            // such a worker finds no job, and takes its result away itself.
-            if gone.attempts > 1 { StorePictures(store: store).removeAll(of: gone.request.wholeID) }
+    /// Begins as many pictures as there is room for; none while some are postponed.
+    func fill(_ course: Course) {
+        let begun = state.withLock { state -> Range<Int> in
+            guard !state.isEnding, !state.entries.values.contains(where: { $0.stage == .postponed }) else { return 0..<0 }
+            let room = state.entries.values.reduce(configuration.window) { $0 - max(1, $1.parts.count) }
+            let first = state.next
+            state.next = min(first + max(room, 0), course.pictures.count)
+            for index in first..<state.next { state.entries[index] = Entry() }
+            return first..<state.next
         }
+        for index in begun { transfers.run { self.start(index, course) } }
     }
 
-    func end(_ index: Int) { state.change { $0.entries[index].stage = .ended } }
+    /// A job has changed.
+    private func heard(_ job: Job, _ course: Course) {
+        let ended = state.withLock { state -> Int? in
+            guard let index = state.entryOfJob[job.id], var entry = state.entries[index] else { return nil }
+            defer { state.entries[index] = entry }
+            entry.progress[job.id] = job.state == .done ? 1 : job.progress
+            guard job.state.isFinished else { return nil }
+            if entry.job != job.id {
+                // A part: whether it is one that failed is looked at soon.
+                if job.state != .done { entry.seen = 0 }
+                return nil
+            }
+            guard entry.stage == .running else {
+                entry.finished = job
+                return nil
+            }
+            return index
+        }
+        if let ended { transfers.run { self.finish(ended, job, course) } }
+    }
+
+    /// A picture has ended, however it did.
+    func end(_ index: Int, _ result: Result<BatchResult, EnlargerError>, _ course: Course) {
+        course.tell(index, result)
+        let isLast = state.withLock { state in
+            if let entry = state.entries.removeValue(forKey: index) {
+                let jobs = entry.parts + [entry.job].compactMap { $0 }
+                for job in jobs { state.entryOfJob[job] = nil }
+                state.endedJobs += jobs
+            }
+            state.endedCount += 1
+            return state.endedCount == course.pictures.count || state.isEnding
+        }
+        if isLast { state.change { _ in } } else { fill(course) }
+    }
+
+    /// The jobs of a batch that came to its end are not asked for again.
+    private func forget() {
+        let jobs = state.withLock { $0.endedJobs }, left = Monitor(jobs.count)
+        for job in jobs {
+            transfers.run {
+                let gone = (try? self.queue.remove(job, owner: self.owner)) ?? nil
+                // A worker that was cut off may have stored its result when another one's had been fetched already. From now on
+                // such a worker finds no job, and takes its result away itself.
+                if let gone, gone.attempts > 1 { StorePictures(store: self.store).removeAll(of: gone.request.wholeID) }
+                left.change { $0 -= 1 }
+            }
+        }
+        _ = left.wait { $0 == 0 ? true : nil }
+    }
 }
 
 /// 32 hexadecimal digits of texts; others for other texts.

@@ -39,6 +39,16 @@ final class Monitor<Value>: @unchecked Sendable {  // `value` is touched under t
         return try body(&value)
     }
 
+    /// As `change`, where whoever waits takes one thing away and any of them will do: one thread looks again.
+    func changeForOne<Result, Failure: Error>(_ body: (inout Value) throws(Failure) -> Result) throws(Failure) -> Result {
+        pthread_mutex_lock(mutex)
+        defer {
+            pthread_cond_signal(changed)
+            pthread_mutex_unlock(mutex)
+        }
+        return try body(&value)
+    }
+
     /// Waits until `body` makes a result of the value; nil at `deadline` (seconds of `monotonicSeconds()`).
     func wait<Result>(until deadline: Double = .infinity, _ body: (inout Value) -> Result?) -> Result? {
         pthread_mutex_lock(mutex)

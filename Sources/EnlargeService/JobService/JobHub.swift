@@ -29,6 +29,16 @@ final class JobHub: Sendable {
         for stream in streams { stream.add(job) }
     }
 
+    /// An attempt is over.
+    /// - Parameter job: what the queue says of it; asked where somebody follows it.
+    func ended(_ id: JobIdentifier, _ job: () -> Job?) {
+        let isFollowed = state.withLock { state in
+            state.progress[id] = nil
+            return state.followers[id] != nil
+        }
+        if isFollowed, let job = job() { publish(job) }
+    }
+
     /// The job with the progress that the database does not know yet.
     func current(_ job: Job) -> Job {
         guard job.state == .running, let progress = state.withLock({ $0.progress[job.id] }) else { return job }

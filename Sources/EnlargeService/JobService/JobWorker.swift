@@ -18,6 +18,9 @@ final class JobWorker: Sendable {
     private let log: ServiceLog
     private let counters: Counters
     private let state: Monitor<State>
+    private let hasStopped = Monitor(false)
+    /// Jobs that are over, and for what follows from them the queue had no room.
+    private let ended = Monitor<[Job]>([])
     private let threads: WorkThreads
     /// Jobs that are claimed at once: those that run, and a few that wait in the engine, so that small ones find the
     /// slot that large ones leave them.
@@ -28,7 +31,6 @@ final class JobWorker: Sendable {
         /// A claim is asked for, or on its way into `active`.
         var isClaiming = false
         var isStopping = false
-        var hasStopped = false
         /// Since when the store has had no room for results.
         var fullSince: Double?
     }
@@ -66,6 +68,7 @@ final class JobWorker: Sendable {
     func start() {
         detachThread { self.claimAll() }
         detachThread { self.beat() }
+        detachThread { self.handOnLater() }
     }
 
     /// Jobs that it has at the moment.
@@ -80,7 +83,7 @@ final class JobWorker: Sendable {
             }
             _ = awaitIdle(seconds: 10)
         }
-        state.change { $0.hasStopped = true }
+        hasStopped.change { $0 = true }
     }
 
     private func awaitIdle(seconds: Double) -> Bool {
@@ -96,7 +99,7 @@ final class JobWorker: Sendable {
 
     /// The job was cancelled in the queue: its run ends at the next band.
     func cancel(_ job: Job) {
-        let run = state.change { state in
+        let run = state.withLock { state in
             state.active[job.id]?.isCancelled = true
             return state.active[job.id].map { $0.run }
         }
@@ -122,7 +125,7 @@ final class JobWorker: Sendable {
             guard goesOn == true else { return }
             do throws(EnlargerError) {
                 let claim = try queue.claim(worker: name, timeout: .seconds(60))
-                state.change { state in
+                state.withLock { state in
                     if let claim { state.active[claim.job.id] = Active(claim: claim) }
                     state.isClaiming = false
                 }
@@ -150,7 +153,7 @@ final class JobWorker: Sendable {
             let number = try prepared.start(
                 run.result, progressed: { run.progressed($0, isInOrder: $1) },
                 finished: { outcome in self.threads.run { run.finished(outcome) } })
-            let isCancelled = state.change { state in
+            let isCancelled = state.withLock { state in
                 state.active[job.id]?.run = number
                 return state.active[job.id]?.isCancelled ?? false
             }
@@ -224,8 +227,9 @@ final class JobWorker: Sendable {
             } catch {
                 return fail(claim, error, result: result)
             }
+            let isHandedOn: Bool
             do {
-                try handOn(claim.job)
+                isHandedOn = try handOn(claim.job)
             } catch {
                 return fail(claim, error, result: result)
             }
@@ -233,11 +237,12 @@ final class JobWorker: Sendable {
             let status = end(claim) { () throws(EnlargerError) in
                 try self.queue.complete(claim, resultBytes: bytes, seconds: run.seconds)
             }
+            if !isHandedOn, status == .held { ended.changeForOne { $0.append(claim.job) } }
             // Cancelled at the last moment, and perhaps forgotten: nobody will ask for it. Where another worker has the
             // job, the result is as good as the one that it makes.
             if status != .held, isUnwanted(claim.job) { pictures.removeResult(of: claim.job) }
             counters.upscaled(run, pixelsIn: claim.job.request.inputWidth * claim.job.request.inputHeight)
-            removeInput(claim)
+            if status == .held { pictures.removeInput(of: claim.job) } else { removeInput(claim) }
         case .failure(let error) where error.code == .cancelled:
             result.discard()
             counters.ended("cancelled")
@@ -248,17 +253,41 @@ final class JobWorker: Sendable {
         }
     }
 
-    /// What a job leaves to others to do waits for the queue, and for room in it; the lease is kept alive meanwhile.
-    private func handOn(_ job: Job) throws {
+    /// Does what follows from a job that is over, as soon as the queue is reached; the lease is kept alive meanwhile.
+    /// - Returns: false where the queue is full: the job's own place in it may be the one that is needed.
+    private func handOn(_ job: Job) throws -> Bool {
         var pause = 0.2
         while true {
             do {
-                return try runner.completed(job)
-            } catch let error as EnlargerError where [.queueFull, .queueUnavailable].contains(error.code) {
+                try runner.completed(job)
+                return true
+            } catch let error as EnlargerError where error.code == .queueFull {
                 log(.warning, error.code.rawValue, [("job", .string(job.id.description)), ("message", .string(error.message))])
-                if state.wait(until: monotonicSeconds() + pause * .random(in: 0.5...1.5), { $0.hasStopped ? true : nil }) == true { throw error }
+                return false
+            } catch let error as EnlargerError where error.code == .queueUnavailable {
+                log(.warning, error.code.rawValue, [("job", .string(job.id.description)), ("message", .string(error.message))])
+                if hasStopped.wait(until: monotonicSeconds() + pause * .random(in: 0.5...1.5), { $0 ? true : nil }) == true { throw error }
                 pause = min(pause * 2, 5)
             }
+        }
+    }
+
+    /// Hands on, one after the other, what found the queue full. Where the worker ends before, clients that wait do it.
+    private func handOnLater() {
+        var pause = 0.2
+        while true {
+            if hasStopped.wait(until: monotonicSeconds() + pause * .random(in: 0.5...1.5), { $0 ? true : nil }) == true { return }
+            guard let job = ended.wait({ $0.first }) else { continue }
+            do {
+                guard try handOn(job) else {
+                    pause = min(pause * 2, 5)
+                    continue
+                }
+            } catch {
+                log(.warning, "job_failed", [("job", .string(job.id.description)), ("message", .string("\(error)"))])
+            }
+            ended.change { _ = $0.removeFirst() }
+            pause = 0.2
         }
     }
 
@@ -321,11 +350,11 @@ final class JobWorker: Sendable {
                         .error, "queue_failed",
                         [("job", .string(claim.job.id.description)), ("message", .string(error.message))])
                 }
-                guard !state.withLock({ $0.hasStopped }) else { break }
+                guard !hasStopped.withLock({ $0 }) else { break }
                 usleep(200_000)
             }
         }
-        if let job = try? queue.job(claim.job.id, owner: claim.job.request.owner) { hub.publish(job) }
+        hub.ended(claim.job.id) { try? queue.job(claim.job.id, owner: claim.job.request.owner) }
         state.change { $0.active[claim.job.id] = nil }
         return status
     }
@@ -343,9 +372,7 @@ final class JobWorker: Sendable {
 
     private func beat() {
         while true {
-            let isOver = state.wait(until: monotonicSeconds() + heartbeatSeconds) {
-                $0.hasStopped ? true : nil
-            }
+            let isOver = hasStopped.wait(until: monotonicSeconds() + heartbeatSeconds) { $0 ? true : nil }
             if isOver == true { return }
             for active in state.withLock({ Array($0.active.values) }) {
                 guard let status = try? queue.heartbeat(active.claim, progress: active.progress), status != .held else {
