@@ -34,6 +34,7 @@ package final class EnlargeService: Sendable {
     /// From `start` on.
     let server = Mutex<HTTPServer?>(nil)
     private let upkeep = Monitor(false)
+    private let failure = Mutex<EnlargerError?>(nil)
 
     /// - Throws: `usage`, `dataUnusable` for a data folder that is damaged or taken.
     package convenience init(configuration: ServiceConfiguration, version: String) throws(EnlargerError) {
@@ -64,7 +65,7 @@ package final class EnlargeService: Sendable {
             let queue = try remote.openQueue(
                 name: "enlarge serve", policy: policy, capacity: nil, log: log, patience: .seconds(60))
             self.queue = queue
-            let store = try remote.openStore()
+            let store = try remote.openStore(log)
             self.store = store
             pictures = StorePictures(store: store)
             worker = nil
@@ -87,8 +88,9 @@ package final class EnlargeService: Sendable {
     }
 
     /// Listens, and works on the jobs that are there.
+    /// - Parameter ended: called where the service cannot go on.
     /// - Throws: `usage` for an address or TLS files that cannot be used, `outputFailed` for a port that is taken.
-    package func start() throws(EnlargerError) {
+    package func start(ended: @escaping @Sendable () -> Void = {}) throws(EnlargerError) {
         var settings = HTTPServer.Settings()
         settings.address = configuration.address
         settings.port = configuration.port
@@ -108,7 +110,7 @@ package final class EnlargeService: Sendable {
         }
         self.server.withLock { $0 = server }
         worker?.start()
-        keepUp()
+        keepUp(ended)
         log(
             .info, "started",
             [
@@ -122,7 +124,8 @@ package final class EnlargeService: Sendable {
 
     /// Takes nothing new, lets what runs end within the time of grace, gives jobs back to the queue, and returns when all
     /// is over.
-    package func stop() {
+    /// - Throws: why the service could not go on, where that is so.
+    package func stop() throws(EnlargerError) {
         isDraining.store(true, ordering: .sequentiallyConsistent)
         log(.info, "stopping", [("grace_seconds", .integer(configuration.graceSeconds))])
         let grace = Double(configuration.graceSeconds)
@@ -135,13 +138,18 @@ package final class EnlargeService: Sendable {
         upkeep.change { $0 = true }
         try? queue.settle()
         log(.info, "stopped")
+        if let error = failure.withLock({ $0 }) { throw error }
     }
 
     // MARK: Upkeep
 
-    private func keepUp() {
+    private func keepUp(_ ended: @escaping @Sendable () -> Void) {
         threads.run { [self] in
             while upkeep.wait(until: monotonicSeconds() + 15, { $0 ? true : nil }) == nil {
+                if let remote = queue as? JetStreamJobQueue, remote.connection.isClosed {
+                    failure.withLock { $0 = EnlargerError(.accessRefused, NATSConnection.closedForGood) }
+                    return ended()
+                }
                 for id in (try? queue.expire()) ?? [] { pictures.removeAll(of: id) }
                 for stream in hub.streams { stream.beat() }
             }

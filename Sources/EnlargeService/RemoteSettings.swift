@@ -74,10 +74,15 @@ struct RemoteSettings: Sendable {
         }
     }
 
-    /// The store, once it was seen to take what it is given.
-    func openStore() throws(EnlargerError) -> any BlobStore {
+    /// The store, once it was seen to take what it is given. One that is full is taken too: it can be read, and gets room again.
+    func openStore(_ log: ServiceLog) throws(EnlargerError) -> any BlobStore {
         let store = try makeStore()
-        try store.check()
+        do throws(EnlargerError) {
+            try store.check()
+        } catch {
+            guard error.code == .diskFull else { throw error }
+            log(.warning, "store_full", [("message", .string(error.message))])
+        }
         return store
     }
 
@@ -98,18 +103,19 @@ struct RemoteSettings: Sendable {
                     log: { log(.warning, "queue", [("message", .string($0))]) })
             } catch {
                 guard error.code == .queueUnavailable, ContinuousClock.now < end else { throw error }
-                log(.warning, "queue_unavailable", [("message", .string(error.message)), ("next_try_seconds", .number(pause))])
-                try pauseUnlessEnding(pause)
+                try pauseUnlessEnding(pause, log, error)
                 pause = min(pause * 2, 10)
             }
         }
     }
 }
 
-/// Sleeps, with jitter; the signals that end the process are blocked while it starts, and end the wait.
+/// Tells what is waited for, and sleeps, with jitter; the signals that end the process are blocked while it starts, and end the wait.
 /// - Throws: `cancelled`.
-func pauseUnlessEnding(_ seconds: Double) throws(EnlargerError) {
-    let end = monotonicSeconds() + seconds * .random(in: 0.5...1.5)
+func pauseUnlessEnding(_ seconds: Double, _ log: ServiceLog, _ error: EnlargerError) throws(EnlargerError) {
+    let pause = seconds * .random(in: 0.5...1.5)
+    log(.warning, error.code.rawValue, [("message", .string(error.message)), ("next_try_seconds", .number(pause))])
+    let end = monotonicSeconds() + pause
     repeat {
         var pending = sigset_t()
         sigpending(&pending)

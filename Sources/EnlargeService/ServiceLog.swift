@@ -1,22 +1,31 @@
 import Glibc
 
-/// One JSON object a line on standard error.
+/// What happens: one JSON object a line on standard error.
 struct ServiceLog: Sendable {
     enum Level: String { case info, warning, error }
-    var write: @Sendable (String) -> Void = { line in
-        let bytes = Array((line + "\n").utf8)
-        _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
-    }
+    private let tell: @Sendable (Level, _ event: String, _ fields: [(String, JSON)]) -> Void
 
-    func callAsFunction(_ level: Level, _ event: String, _ fields: [(String, JSON)] = []) {
-        write(
-            JSON.object(
+    init() {
+        tell = { level, event, fields in
+            let line = JSON.object(
                 [
                     ("time", .string(RFC3339.text(milliseconds: RFC3339.now))), ("level", .string(level.rawValue)),
                     ("event", .string(event)),
                 ] + fields
-            ).text)
+            ).text
+            let bytes = Array((line + "\n").utf8)
+            _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
+        }
     }
+
+    /// The messages alone, for people.
+    init(messages: @escaping @Sendable (String) -> Void) {
+        tell = { _, _, fields in
+            for case ("message", .string(let message)) in fields { messages(message) }
+        }
+    }
+
+    func callAsFunction(_ level: Level, _ event: String, _ fields: [(String, JSON)] = []) { tell(level, event, fields) }
 }
 
 /// Times as RFC 3339 writes them, in UTC.

@@ -62,7 +62,14 @@ extension JetStreamJobQueue {
             return nil
         }
         while true {
-            let (found, revision) = try record(request.id, owner: request.owner)
+            let found: JobRecord?, revision: UInt64
+            do throws(EnlargerError) {
+                (found, revision) = try record(request.id, owner: request.owner)
+            } catch {
+                guard error.code == .dataUnusable else { throw error }
+                leave(reply, error)
+                return nil
+            }
             var record = found ?? JobRecord(ticket, sequence: sequence)
             switch try standing(of: record, ticket: sequence, reply: reply) {
             case .free: break
@@ -138,11 +145,11 @@ extension JetStreamJobQueue {
 
     /// A ticket that can be worked on; others are put where they belong.
     private func ticket(_ message: NATSMessage, _ reply: String) -> JobTicket? {
-        struct Version: Decodable { var version: Int }
         let bytes = message.bytes
-        if let found = try? decoded(bytes, "") as Version, found.version > JobTicket.version {
-            log("a job of version \(found.version) was left to newer workers; this one knows version \(JobTicket.version)")
-            acknowledge(reply, .again(after: .seconds(15)))
+        do throws(EnlargerError) {
+            try JobTicket.checkVersion(bytes, "a job")
+        } catch {
+            leave(reply, error)
             return nil
         }
         do throws(EnlargerError) {
@@ -157,6 +164,12 @@ extension JetStreamJobQueue {
             }
             return nil
         }
+    }
+
+    /// What another worker may be able to read.
+    private func leave(_ reply: String, _ error: EnlargerError) {
+        log(error.message)
+        acknowledge(reply, .again(after: .seconds(15)))
     }
 
     // MARK: What becomes of a claim

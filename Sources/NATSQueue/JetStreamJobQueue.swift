@@ -103,14 +103,28 @@ package final class JetStreamJobQueue: JobQueue {
             config.MaxAge = max(policy.keep * 2, .seconds(90 * 24 * 3600)).nanoseconds
             config.Duplicates = Duration.seconds(1).nanoseconds
         }
-        try connection.makeStream(names.dead, subjects: ["\(names.prefix).dead.>"]) { config in
-            config.Discard = js_DiscardOld
-            config.MaxAge = max(policy.keep * 7, .seconds(7 * 24 * 3600)).nanoseconds
-            config.MaxBytes = 1 << 30
-            config.Duplicates = Duration.seconds(120).nanoseconds
-        }
+        try makeDeadLetters(connection, names, policy)
         for size in SizeClass.all {
             try connection.makeConsumer(size.name, of: names.tickets, filter: names.ticketSubject(size), lease: policy.lease)
+        }
+    }
+
+    /// The servers set the stream's bytes aside: where they have less, it gets less.
+    private static func makeDeadLetters(_ connection: NATSConnection, _ names: Names, _ policy: JobQueuePolicy) throws(NATSFailure) {
+        var bytes: Int64 = 1 << 30
+        while true {
+            do throws(NATSFailure) {
+                return try connection.makeStream(names.dead, subjects: ["\(names.prefix).dead.>"]) { config in
+                    config.Discard = js_DiscardOld
+                    config.MaxAge = max(policy.keep * 7, .seconds(7 * 24 * 3600)).nanoseconds
+                    config.MaxBytes = bytes
+                    config.Duplicates = Duration.seconds(120).nanoseconds
+                }
+            } catch {
+                // A cluster says that no server suits.
+                guard error.isFull || error.code == JSClusterNoPeersErr, bytes > 1 << 20 else { throw error }
+                bytes /= 4
+            }
         }
     }
 
@@ -217,7 +231,11 @@ package final class JetStreamJobQueue: JobQueue {
     package func remove(_ id: JobIdentifier, owner: String) throws(EnlargerError) -> Job? {
         let (found, revision) = try record(id, owner: owner)
         guard let found else { return nil }
-        if found.state.isFinished { try erase(names.recordSubject(id, owner: owner), revision) }
+        if found.state.isFinished {
+            // Its worker may have had no answer yet to taking it away; without the record it would begin the job anew.
+            try withdraw(found.ticket)
+            try erase(names.recordSubject(id, owner: owner), revision)
+        }
         return found.job
     }
 
@@ -239,7 +257,13 @@ package final class JetStreamJobQueue: JobQueue {
 
     package func settle() throws(EnlargerError) {}
 
+    /// - Throws: `queueUnavailable` at once where no server is connected.
+    package func checkConnected() throws(EnlargerError) {
+        guard connection.isConnected else { throw EnlargerError(.queueUnavailable, "the queue is not reached") }
+    }
+
     package func checkWritable() throws(EnlargerError) {
+        try checkConnected()
         try connection.retrying(for: .zero, "the queue") { () throws(NATSFailure) in
             _ = try connection.figures(of: names.tickets)
         }

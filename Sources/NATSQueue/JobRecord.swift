@@ -10,6 +10,16 @@ struct JobTicket: Codable {
     var version = JobTicket.version
     var request: StoredRequest
     var created: Int64
+
+    /// - Throws: `dataUnusable` for a later version than this one.
+    static func checkVersion(_ bytes: [UInt8], _ what: String) throws(EnlargerError) {
+        struct Version: Decodable { var version: Int }
+        if let found = try? decoded(bytes, "") as Version, found.version > version { throw isNewer(what, found.version) }
+    }
+
+    static func isNewer(_ what: String, _ found: Int) -> EnlargerError {
+        EnlargerError(.dataUnusable, "\(what) of version \(found) is left to newer programs; this one knows version \(version)")
+    }
 }
 
 /// A job's state, in the key-value bucket under its owner and identifier; changed by compare-and-set alone.
@@ -64,9 +74,15 @@ struct JobRecord: Codable {
         [UInt8](try! JSONEncoder().encode(self))
     }
 
-    /// - Throws: `dataUnusable` for what is no record.
+    /// - Throws: `dataUnusable` for what is no record, or one of a later version, of which this one would lose a part.
     init(_ bytes: [UInt8]) throws(EnlargerError) {
-        self = try decoded(bytes, "a job's record in the queue")
+        do throws(EnlargerError) {
+            self = try decoded(bytes, "a job's record in the queue")
+        } catch {
+            try JobTicket.checkVersion(bytes, "a job's record")
+            throw error
+        }
+        guard version <= JobTicket.version else { throw JobTicket.isNewer("a job's record", version) }
     }
 }
 

@@ -73,6 +73,7 @@ package final class NATSConnection: @unchecked Sendable {  // libnats locks; the
     package var isConnected: Bool { natsConnection_Status(handle) == NATS_CONN_STATUS_CONNECTED }
     /// The library has given up: the servers refuse the credentials.
     package var isClosed: Bool { events.state.withLock { $0.isClosed } }
+    package static let closedForGood = "the queue has closed the connection for good: are the credentials still valid?"
     /// Since the connection was lost and found again; nil where it never was.
     var timeReconnected: Duration? { events.state.withLock { $0.reconnected }.map { ContinuousClock.now - $0 } }
 
@@ -110,6 +111,8 @@ package final class NATSConnection: @unchecked Sendable {  // libnats locks; the
         natsOptions_SetPingInterval(options, 5000)
         natsOptions_SetMaxPingsOut(options, 2)
         natsOptions_SetSendAsap(options, true)
+        // Who writes has the connection's lock: without an end of it, a network that swallows everything stops all threads.
+        natsOptions_SetWriteDeadline(options, 4000)
         natsOptions_SetFailRequestsOnDisconnect(options, true)
         natsOptions_SetDisconnectedCB(options, { _, events in Events.tell(events) { events in
             let isClosing = events.state.withLock { $0.isClosing }
@@ -124,7 +127,7 @@ package final class NATSConnection: @unchecked Sendable {  // libnats locks; the
                 state.isClosed = true
                 return state.isClosing
             }
-            if !isClosing { events.log("the queue has closed the connection for good: are the credentials still valid?") }
+            if !isClosing { events.log(NATSConnection.closedForGood) }
         } }, events)
         natsOptions_SetErrorHandler(options, { _, _, _, _ in }, nil)  // the default prints on standard error
         return options
@@ -140,7 +143,8 @@ package final class NATSConnection: @unchecked Sendable {  // libnats locks; the
             do throws(NATSFailure) {
                 return try body()
             } catch {
-                guard error.isPassing, !isClosed, ContinuousClock.now < end else { throw error.error(what) }
+                if isClosed { throw EnlargerError(.accessRefused, "\(what): \(NATSConnection.closedForGood)") }
+                guard error.isPassing, ContinuousClock.now < end else { throw error.error(what) }
                 usleep(UInt32(pause * .random(in: 0.5...1.5)))
                 pause = min(pause * 2, 1_000_000)
             }

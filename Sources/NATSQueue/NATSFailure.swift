@@ -27,13 +27,20 @@ struct NATSFailure: Error {
         ].contains(status)
     }
 
+    /// The servers have no room for it.
+    var isFull: Bool {
+        [
+            JSStreamStoreFailedErr, JSStorageResourcesExceededErr, JSInsufficientResourcesErr, JSAccountResourcesExceededErr,
+            JSMemoryResourcesExceededErr,
+        ].contains(code)
+    }
+
     /// - Parameter what: begins the sentence.
     func error(_ what: String) -> EnlargerError {
         let code: EnlargerError.Code =
             switch (status, self.code) {
             case (_, JSStreamStoreFailedErr) where text.contains("maximum messages"): .queueFull
-            case (_, JSStreamStoreFailedErr), (_, JSStorageResourcesExceededErr), (_, JSInsufficientResourcesErr),
-                (_, JSAccountResourcesExceededErr), (_, JSMemoryResourcesExceededErr): .diskFull
+            case _ where isFull: .diskFull
             case (NATS_CONNECTION_AUTH_FAILED, _), (NATS_NOT_PERMITTED, _): .accessRefused
             case _ where isPassing: .queueUnavailable
             default: .outputFailed

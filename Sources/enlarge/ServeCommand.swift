@@ -14,9 +14,9 @@ enum ServeCommand {
         let configuration = try ServiceConfiguration { setting($0, arguments) }
         let signals = prepareProcess()
         let service = try EnlargeService(configuration: configuration, version: Command.version)
-        try service.start()
+        try service.start { kill(getpid(), SIGTERM) }
         awaitEnd(signals)
-        service.stop()
+        try service.stop()
         return ExitStatus.done
     }
 

@@ -16,16 +16,11 @@ import os
 import resource
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-sys.path.insert(0, os.path.join(ROOT, "Tests", "service"))
-sys.path.insert(0, os.path.dirname(__file__))
-from harness import ENLARGE, MODELS, png  # noqa: E402
-from test_scale import free_ports  # noqa: E402
+from machines import ENLARGE, MODELS, free_ports, png
 
 
 class Queue:

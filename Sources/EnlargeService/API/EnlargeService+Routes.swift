@@ -4,6 +4,7 @@ import Glibc
 import HTTPServer
 import Jobs
 import ModelFormats
+import NATSQueue
 import NetworkGraph
 import PictureIO
 import StreamPlanner
@@ -152,6 +153,8 @@ extension EnlargeService {
             parameters: picture.parameters.kept)
         // One service alone does it as one run in any case.
         if store != nil { request = request.cut(into: try configuration.cut.partCount(picture)) }
+        // What the queue certainly does not take leaves no picture in the store.
+        if let remote = queue as? JetStreamJobQueue { try remote.checkConnected() }
         if try pictures.keepInput(request, descriptor: input.descriptor, path: input.path!) { input.taken() }
         do throws(EnlargerError) {
             let job = try queue.submit(request)

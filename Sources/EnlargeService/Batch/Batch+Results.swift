@@ -11,13 +11,13 @@ extension Batch {
         guard let entry = state.withLock({ $0.entries[index] }), entry.stage == .running, let id = entry.job else { return }
         do throws(EnlargerError) {
             guard let job = try queue.job(id, owner: owner) else {
-                throw EnlargerError(.queueUnavailable, "\(course.pictures[index].name): its job is not in the queue any more")
+                throw EnlargerError(.dataUnusable, "\(course.pictures[index].name): its job is not in the queue any more")
             }
             guard job.state.isFinished else { return state.withLock { $0.entries[index]?.progress = job.progress } }
             finish(index, job, course)
         } catch {
-            guard error.code != .queueUnavailable || queue.connection.isConnected else { return }
-            if [.accessRefused, .queueUnavailable].contains(error.code) { end(index, .failure(error), course) }
+            // The rest may pass: it is looked at again.
+            if [.accessRefused, .dataUnusable].contains(error.code) { end(index, .failure(error), course) }
         }
     }
 
@@ -41,13 +41,25 @@ extension Batch {
                     parts: job.request.parts?.count ?? 1))
         } catch {
             // What is in the store stays for the next time, where it is this side that has no room.
-            if job.state == .done { return end(index, .failure(error), course) }
+            if job.state == .done {
+                if error.code == .storeUnavailable { return fetchLater(index, error, course) }
+                return end(index, .failure(error), course)
+            }
             outcome = .failure(error)
         }
         // What is left of the picture: its other jobs first, so that none of them can leave anything any more.
         PartJobs(of: job.request, queue: queue, store: store)?.remove()
         StorePictures(store: store).removeAll(of: job.id)
         end(index, outcome, course)
+    }
+
+    private func fetchLater(_ index: Int, _ error: EnlargerError, _ course: Course) {
+        if state.withLock({ $0.isEnding }) { return end(index, .failure(error), course) }
+        log("\(error.message); it is fetched later")
+        state.withLock { state in
+            state.entries[index]?.stage = .running
+            state.entries[index]?.seen = monotonicSeconds()
+        }
     }
 
     private func fetch(_ key: String, to path: String) throws(EnlargerError) {

@@ -8,6 +8,8 @@ import Tensors
 
 /// A picture's way to the queue.
 extension Batch {
+    /// Submits a picture's jobs; where there is no room for them, or the queue or the store is away, again later: every step finds
+    /// what an earlier try has done.
     func start(_ index: Int, _ course: Course) {
         let picture = course.pictures[index]
         do throws(EnlargerError) {
@@ -19,6 +21,8 @@ extension Batch {
             track(index, request)
             switch try find(request, picture) {
             case .done:
+                // A client that was killed may have had no time for it.
+                StorePictures(store: store).removeAll(of: request.id)
                 var result = BatchResult()
                 result.wasThere = true
                 (result.width, result.height, result.parts) = (header.width, header.height, request.parts?.count ?? 1)
@@ -38,8 +42,23 @@ extension Batch {
             }
             if let finished { finish(index, finished, course) }
         } catch {
+            let isPassing = [.queueFull, .queueUnavailable, .diskFull, .storeUnavailable].contains(error.code)
+            if isPassing, !state.withLock({ $0.isEnding }) { return postpone(index, error) }
             end(index, .failure(error), course)
         }
+    }
+
+    /// With growing pauses and jitter.
+    private func postpone(_ index: Int, _ error: EnlargerError) {
+        let isFirst = state.withLock { state in
+            // Others wait for the same.
+            let isFirst = !state.entries.values.contains { $0.stage == .postponed }, pause = state.entries[index]!.pause
+            state.entries[index]!.stage = .postponed
+            state.entries[index]!.due = monotonicSeconds() + pause * .random(in: 0.5...1.5)
+            state.entries[index]!.pause = min(pause * 2, 5)
+            return isFirst
+        }
+        if isFirst { log("\(error.message); it is tried again") }
     }
 
     private var settings: EngineSettings {
@@ -120,22 +139,12 @@ extension Batch {
         }
     }
 
-    /// Submits a job as soon as the queue has room.
     private func submit(_ request: JobRequest) throws(EnlargerError) {
-        var pause = 0.2
-        var isFirst = true
-        while true {
-            do throws(EnlargerError) {
-                // An earlier try may have come through.
-                if !isFirst, try queue.job(request.id, owner: owner) != nil { return }
-                isFirst = false
-                _ = try queue.submit(request)
-                return
-            } catch {
-                guard [.queueFull, .queueUnavailable, .diskFull].contains(error.code), !state.withLock({ $0.isEnding }) else { throw error }
-                usleep(UInt32(pause * .random(in: 0.5...1.5) * 1e6))
-                pause = min(pause * 2, 5)
-            }
+        do throws(EnlargerError) {
+            _ = try queue.submit(request)
+        } catch {
+            // An earlier try, whose answer was lost, may have come through meanwhile.
+            guard error.code == .outputFailed, try queue.job(request.id, owner: owner) != nil else { throw error }
         }
     }
 }

@@ -21,6 +21,7 @@ public final class Batch: Sendable {
     /// The memory that jobs are planned for: that of the largest worker.
     let memory: Int
     let state = Monitor(State())
+    let log: @Sendable (String) -> Void
     /// Picture files on their way here and there.
     let transfers = WorkThreads(count: 8)
 
@@ -38,8 +39,12 @@ public final class Batch: Sendable {
         var isEnding = false
     }
     struct Entry {
-        enum Stage { case starting, running, fetching }
+        /// `postponed`: the queue or the store had no room for it, or was away.
+        enum Stage { case starting, postponed, running, fetching }
         var stage = Stage.starting
+        /// When one that is postponed is started again, and for how long it is postponed the next time.
+        var due = 0.0
+        var pause = 0.2
         var job: JobIdentifier?
         /// Into how many it is cut.
         var parts = 1
@@ -65,12 +70,14 @@ public final class Batch: Sendable {
     ///   - log: told what people should know.
     public init(_ configuration: BatchConfiguration, identity: [String], log: @escaping @Sendable (String) -> Void) throws(EnlargerError) {
         self.configuration = configuration
+        self.log = log
+        let messages = ServiceLog(messages: log)
         name = configuration.name ?? String(digits(identity).prefix(12))
         models = ModelStore(library: ModelLibrary(extraFolders: configuration.modelFolders))
         model = try models.model(configuration.parameters.model ?? "lite", scale: configuration.parameters.scale)
-        store = try configuration.remote.openStore()
+        store = try configuration.remote.openStore(messages)
         queue = try configuration.remote.openQueue(
-            name: "enlarge submit \(name)", policy: configuration.remote.policy, capacity: nil, log: ServiceLog { line in log(line) }, patience: .seconds(60))
+            name: "enlarge submit \(name)", policy: configuration.remote.policy, capacity: nil, log: messages, patience: .seconds(60))
         memory = try WorkerRegistry(queue.connection).workers().map(\.budgetBytes).max() ?? 1 << 30
     }
 
@@ -97,28 +104,32 @@ public final class Batch: Sendable {
             if isInterrupted() {
                 state.change { $0.isEnding = true }
                 let end = monotonicSeconds() + 10
-                _ = state.wait(until: end) { state in state.entries.values.contains { $0.stage != .running } ? nil : true }
+                _ = state.wait(until: end) { state in state.entries.values.contains { $0.stage == .starting || $0.stage == .fetching } ? nil : true }
                 return false
             }
             let now = monotonicSeconds()
-            let (due, done, part) = state.withLock { state -> ([Int], Int, Double) in
+            let (due, again, done, part) = state.withLock { state -> ([Int], [Int], Int, Double) in
+                let again = state.entries.filter { $0.value.stage == .postponed && $0.value.due <= now }.map(\.key)
+                for index in again { state.entries[index]!.stage = .starting }
                 let due = state.entries.filter { $0.value.stage == .running && now - $0.value.seen > Batch.silence }.map(\.key)
                 for index in due { state.entries[index]!.seen = now }
-                return (due, state.endedCount, state.entries.values.reduce(Double(state.endedCount)) { $0 + $1.progress })
+                return (due, again, state.endedCount, state.entries.values.reduce(Double(state.endedCount)) { $0 + $1.progress })
             }
             progress(part / Double(max(pictures.count, 1)), done)
             if done == pictures.count { break }
             for index in due { transfers.run { self.look(at: index, course) } }
+            for index in again { transfers.run { self.start(index, course) } }
+            fill(course)
             _ = state.wait(until: now + 0.1) { $0.endedCount == pictures.count ? true : nil }
         }
         if waits { forget() }
         return true
     }
 
-    /// Begins as many pictures as there is room for.
+    /// Begins as many pictures as there is room for; none while some are postponed.
     func fill(_ course: Course) {
         let begun = state.withLock { state -> Range<Int> in
-            guard !state.isEnding else { return 0..<0 }
+            guard !state.isEnding, !state.entries.values.contains(where: { $0.stage == .postponed }) else { return 0..<0 }
             let room = state.entries.values.reduce(configuration.window) { $0 - $1.parts }
             let first = state.next
             state.next = min(first + max(room, 0), course.pictures.count)
@@ -163,7 +174,10 @@ public final class Batch: Sendable {
         let jobs = state.withLock { $0.endedJobs }, left = Monitor(jobs.count)
         for job in jobs {
             transfers.run {
-                _ = try? self.queue.remove(job, owner: self.owner)
+                let gone = (try? self.queue.remove(job, owner: self.owner)) ?? nil
+                // A worker that was cut off may have stored its result when another one's had been fetched already. From now on
+                // such a worker finds no job, and takes its result away itself.
+                if let gone, gone.attempts > 1 { StorePictures(store: self.store).removeAll(of: gone.request.wholeID) }
                 left.change { $0 -= 1 }
             }
         }

@@ -31,6 +31,8 @@ final class JobWorker: Sendable {
         /// Of `active`, those that are worked on here.
         var places: Int { active.values.count { !$0.isElsewhere } }
         var isStopping = false
+        /// Since when the store has had no room for results.
+        var fullSince: Double?
     }
     private struct Active {
         var claim: JobClaim
@@ -42,15 +44,20 @@ final class JobWorker: Sendable {
         var published = 0.0
     }
 
+    /// A store without room is waited for; else that is a failure as others are.
+    private let awaitsRoom: Bool
     private let heartbeatSeconds: Double
     /// Between two events of progress.
     private static let progressSeconds = 0.1
 
-    /// - Parameter lease: of the queue; six heartbeats go into it.
+    /// - Parameters:
+    ///   - lease: of the queue; six heartbeats go into it.
+    ///   - awaitsRoom: whether a job is given back, and the attempt not counted, where the store has no room for its result.
     init(
         name: String, runner: any JobRunner, queue: any JobQueue, pictures: any JobPictures, hub: JobHub, counters: Counters,
-        log: ServiceLog, lease: Duration = JobQueuePolicy().lease
+        log: ServiceLog, lease: Duration = JobQueuePolicy().lease, awaitsRoom: Bool = false
     ) {
+        self.awaitsRoom = awaitsRoom
         (self.name, self.runner, self.queue, self.pictures) = (name, runner, queue, pictures)
         (self.hub, self.counters, self.log) = (hub, counters, log)
         heartbeatSeconds = lease / .seconds(6)
@@ -162,7 +169,7 @@ final class JobWorker: Sendable {
         } catch SubmitError.shuttingDown {
             end(claim) { () throws(EnlargerError) in try self.queue.release(claim) }
         } catch {
-            fail(claim, Problem(error), result: nil)
+            fail(claim, error, result: nil)
         }
     }
 
@@ -190,7 +197,7 @@ final class JobWorker: Sendable {
 
         func finished(_ outcome: Result<RunResult, EnlargerError>) {
             let hasRoom = result.grew(isInOrder: false) && !isFull.withLock { $0 }
-            if let problem = prepared.finalProblem { return worker.fail(claim, Problem(job: problem), isFinal: true, result: result) }
+            if let problem = prepared.finalProblem { return worker.fail(claim, Problem(job: problem), problem.message, isFinal: true, result: result) }
             worker.finished(
                 claim, hasRoom ? outcome : .failure(EnlargerError(.diskFull, "no room for the result")), result: result)
         }
@@ -224,8 +231,9 @@ final class JobWorker: Sendable {
             do throws(EnlargerError) {
                 bytes = try result.keep()
             } catch {
-                return fail(claim, Problem(error), result: result)
+                return fail(claim, error, result: result)
             }
+            state.change { $0.fullSince = nil }
             let status = end(claim) { () throws(EnlargerError) in
                 try self.queue.complete(claim, resultBytes: bytes, seconds: run.seconds)
             }
@@ -241,7 +249,7 @@ final class JobWorker: Sendable {
             end(claim) { () throws(EnlargerError) in try self.queue.release(claim) }
             removeInput(claim)
         case .failure(let error):
-            fail(claim, Problem(error), result: result)
+            fail(claim, error, result: result)
         }
     }
 
@@ -254,8 +262,18 @@ final class JobWorker: Sendable {
         }
     }
 
-    private func fail(_ claim: JobClaim, _ problem: Problem, isFinal: Bool = false, result: (any JobResult)?) {
+    private func fail(_ claim: JobClaim, _ error: any Error, result: (any JobResult)?) {
+        let problem = Problem(error)
+        // What a client is told leaves out what is no business of clients.
+        fail(claim, problem, (error as? EnlargerError)?.message ?? problem.detail, isFinal: false, result: result)
+    }
+
+    /// - Parameters:
+    ///   - message: for the log.
+    ///   - isFinal: another try would not do better.
+    private func fail(_ claim: JobClaim, _ problem: Problem, _ message: String, isFinal: Bool, result: (any JobResult)?) {
         result?.discard()
+        if awaitsRoom, !isFinal, problem.code == Problem.diskFull.code { return awaitRoom(claim, message) }
         counters.ended("failed")
         // What the picture or its parameters have done wrong once, they will do again.
         let isPassing = !isFinal && problem.status >= 500 && problem.code != "bad_result"
@@ -263,12 +281,27 @@ final class JobWorker: Sendable {
             .warning, "job_failed",
             [
                 ("job", .string(claim.job.id.description)), ("code", .string(problem.code)),
-                ("message", .string(problem.detail)),
+                ("message", .string(message)),
             ])
         end(claim) { () throws(EnlargerError) in
             try self.queue.fail(claim, JobProblem(code: problem.code, message: problem.detail), retry: isPassing)
         }
         removeInput(claim)
+    }
+
+    /// Holds a job while the store has no room, the longer the longer it is full, and gives it back.
+    private func awaitRoom(_ claim: JobClaim, _ message: String) {
+        let now = monotonicSeconds()
+        let pause = state.change { state in
+            let since = state.fullSince ?? now
+            state.fullSince = since
+            return min(max(now - since, 1), 60) * .random(in: 0.5...1.5)
+        }
+        log(
+            .warning, "store_full",
+            [("job", .string(claim.job.id.description)), ("message", .string(message)), ("next_try_seconds", .number(pause))])
+        _ = state.wait(until: now + pause) { $0.isStopping ? true : nil }
+        end(claim) { () throws(EnlargerError) in try self.queue.release(claim) }
     }
 
     /// Ends an attempt in the queue; tries on while the queue has no room or is away, since the lease is kept alive meanwhile.

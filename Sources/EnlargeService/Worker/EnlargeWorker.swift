@@ -37,7 +37,7 @@ package final class EnlargeWorker: Sendable {
         settings.formats = configuration.formats.compactMap { PictureFormat(rawValue: $0) }
         settings.defaultModel = configuration.defaultModel
         let remote = configuration.remote
-        store = try EnlargeWorker.awaited(log) { () throws(EnlargerError) in try remote.openStore() }
+        store = try EnlargeWorker.awaited(log) { () throws(EnlargerError) in try remote.openStore(log) }
         let policy = remote.policy
         queue = try remote.openQueue(
             name: "enlarge worker \(configuration.name)", policy: policy, capacity: configuration.memory, log: log, patience: .seconds(1 << 30))
@@ -47,29 +47,30 @@ package final class EnlargeWorker: Sendable {
             if let seconds = configuration.simulatedSeconds {
                 WaitingRunner(slots: configuration.threads ?? CPUDevice.processorCount, seconds: seconds)
             } else { PartsRunner(engine: engine, store: store, queue: queue) }
-        let registry = try WorkerRegistry(queue.connection)
+        let connection = queue.connection
+        let registry = try EnlargeWorker.awaited(log) { () throws(EnlargerError) in try WorkerRegistry(connection) }
         self.registry = registry
         queue.askForWorkers { registry.hasWorker($0) }
         worker = JobWorker(
             name: configuration.name, runner: runner, queue: queue, pictures: StorePictures(store: store), hub: JobHub(), counters: counters,
-            log: log, lease: policy.lease)
+            log: log, lease: policy.lease, awaitsRoom: true)
         var announcement = WorkerAnnouncement(
             name: configuration.name, version: version, devices: [(try? CPUDevice().name) ?? "cpu"], budgetBytes: configuration.memory,
             slots: runner.slots)
         if configuration.simulatedSeconds != nil { announcement.devices = ["simulated"] }
-        try registry.join(announcement)
+        let announced = announcement
+        try EnlargeWorker.awaited(log) { () throws(EnlargerError) in try registry.join(announced) }
     }
 
-    /// A store that is away for the moment is waited for, as the queue is.
+    /// What is away for the moment is waited for.
     private static func awaited<Value>(_ log: ServiceLog, _ body: () throws(EnlargerError) -> Value) throws(EnlargerError) -> Value {
         var pause = 1.0
         while true {
             do throws(EnlargerError) {
                 return try body()
             } catch {
-                guard error.code == .storeUnavailable else { throw error }
-                log(.warning, "store_unavailable", [("message", .string(error.message)), ("next_try_seconds", .number(pause))])
-                try pauseUnlessEnding(pause)
+                guard error.code == .storeUnavailable || error.code == .queueUnavailable else { throw error }
+                try pauseUnlessEnding(pause, log, error)
                 pause = min(pause * 2, 15)
             }
         }
@@ -116,7 +117,7 @@ package final class EnlargeWorker: Sendable {
             if (try? registry.renew(running: worker.activeCount)) == false {
                 error = EnlargerError(.usage, "another worker has taken the name \(configuration.name) while this one was not heard of")
             } else if queue.connection.isClosed {
-                error = EnlargerError(.accessRefused, "the queue has ended the connection for good")
+                error = EnlargerError(.accessRefused, NATSConnection.closedForGood)
             }
             if let error {
                 log(.error, "worker_failed", [("message", .string(error.message))])
