@@ -5,6 +5,9 @@
 
 #include "zip.h"
 
+// libvips has dzsave, which makes such files too. It is not used: in libvips 8.14 it waits for ever when the disk is full, and writes the
+// date of the day into the file. libvips encodes the tiles.
+
 // Deep Zoom's own: 254 pixels, and one more from each neighbour.
 enum { TILE = EV_PYRAMID_TILE, OVERLAP = EV_PYRAMID_OVERLAP, SIDE = TILE + 2 * OVERLAP, MAX_LEVELS = 32 };
 
