@@ -218,7 +218,14 @@ extension JetStreamJobQueue {
     /// Changes the record of a claim that holds.
     /// - Parameter intended: the state that it has afterwards, where that is not `running`.
     private func change(_ claim: JobClaim, intended: JobState = .running, _ body: (inout JobRecord) -> Void) throws(EnlargerError) -> ClaimStatus {
+        guard let writing = held.withLock({ $0[claim.token]?.writing }) else { return try status(of: claim, nil) }
+        return try writing.turn.withLock { _ throws(EnlargerError) in try changeInTurn(claim, intended, body) }
+    }
+
+    private func changeInTurn(_ claim: JobClaim, _ intended: JobState, _ body: (inout JobRecord) -> Void) throws(EnlargerError) -> ClaimStatus {
         guard var delivery = held.withLock({ $0[claim.token] }) else { return try status(of: claim, nil) }
+        // Ended a moment ago: nothing is left to say.
+        if intended == .running, delivery.record.state != .running { return .held }
         while true {
             var record = delivery.record
             body(&record)

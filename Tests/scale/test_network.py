@@ -117,6 +117,7 @@ def check(network, count, seed):
     each_done_once(seen, errors, count)
     assert {host for host, _ in sum(cuts, [])} == {*workers, "client", "queue"}, cuts
     print("  cut: %s" % ", ".join("%s (%s)" % cut for cut in sum(cuts, [])))
+    print("  %d were begun more than once" % sum(line["attempts"] > 1 for line in seen))
     print("  %d pictures as the shell command has them" % compare(inputs, results, network.path("reference")))
     network.no_blob_left()
 

@@ -11,14 +11,14 @@ extension Batch {
         guard let entry = state.withLock({ $0.entries[index] }), entry.stage == .running, let job = entry.job else { return }
         let parts = entry.parts
         do throws(EnlargerError) {
-            if let whole = try queue.job(job, owner: owner) {
+            if let whole = try queue.mendedJob(job, owner: owner) {
                 guard whole.state.isFinished else { return note(whole, index) }
                 return finish(index, whole, course)
             }
             guard !parts.isEmpty else { throw EnlargerError(.dataUnusable, "\(course.pictures[index].name): its job is not in the queue any more") }
             var isComplete = true
             for part in parts where entry.progress[part] != 1 {
-                guard let found = try queue.job(part, owner: owner) else {
+                guard let found = try queue.mendedJob(part, owner: owner) else {
                     isComplete = false
                     continue
                 }
