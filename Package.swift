@@ -78,7 +78,7 @@ let package = Package(
         .systemLibrary(name: "CLibNats", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
         .target(name: "CWebPage", exclude: ["page", "openapi.json"], cSettings: c + [.unsafeFlags(["-Wno-c23-extensions"])]),
 
-        .target(name: "TestSupport", dependencies: ["Tensors", "NetworkGraph"], path: "Tests/TestSupport", swiftSettings: swift),
+        .target(name: "TestSupport", dependencies: ["Tensors", "NetworkGraph", "StreamPlanner"], path: "Tests/TestSupport", swiftSettings: swift),
         .testTarget(name: "NetworkGraphTests", dependencies: ["NetworkGraph", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats", "NetworkGraph", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(name: "StreamPlannerTests", dependencies: ["StreamPlanner", "NetworkGraph", "Tensors", "TestSupport"], swiftSettings: swift),
@@ -99,7 +99,7 @@ let package = Package(
         .testTarget(name: "JobsTests", dependencies: ["Jobs", "NATSQueue", "Tensors", "TestSupport"], swiftSettings: swift),
         .testTarget(
             name: "EnlargeServiceTests",
-            dependencies: ["EnlargeService", "Enlarger", "HTTPServer", "Jobs", "PictureIO", "CVips", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],
+            dependencies: ["EnlargeService", "BlobStore", "Enlarger", "HTTPServer", "Jobs", "PictureIO", "CVips", "ModelFormats", "NetworkGraph", "Tensors", "TestSupport", "enlarge"],
             swiftSettings: swift),
         .testTarget(
             name: "EnlargerTests",

@@ -8,6 +8,14 @@ def convolution(inputs, outputs):
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
+def widened(own, other):
+    """`own` with `other` in its first channels: [out, in, kh, kw] or [out]. Outputs of `other` read its inputs alone."""
+    wide = own.clone()
+    wide[:len(other)] = 0
+    wide[tuple(slice(size) for size in other.shape)] = other
+    return wide
+
+
 class Block(nn.Module):
     def __init__(self, channels, residual_scale):
         super().__init__()
@@ -69,13 +77,16 @@ class EDSR(nn.Module):
     def start_from(self, state, scale):
         """Takes the trunk of another network's weights; its tail's phases are interpolated to this scale's.
 
-        The other may have fewer blocks: those beyond its own change nothing at first.
+        The other may have fewer blocks and fewer channels: it gives the same pictures at first. Blocks beyond its own change
+        nothing, and its channels do not read the new ones (as in Net2Net, Chen et al. 2016), which begin at random.
         """
         own = self.state_dict()
         for name in own:
-            if name.startswith("blocks.") and ".conv2." in name:
+            if name.startswith("blocks.") and ".conv2." in name and name not in state:
                 own[name] = torch.zeros_like(own[name])
-        own.update({name: value for name, value in state.items() if not name.startswith("tail.")})
+        for name, value in state.items():
+            if not name.startswith("tail."):
+                own[name] = widened(own[name], value)
         first, last = 0.5 / scale - 0.5, 0.5 - 0.5 / scale
         position = ((torch.arange(self.scale) + 0.5) / self.scale - 0.5 - first) / (last - first) * (scale - 1)
         lower = position.floor().clamp(0, scale - 2).long()
@@ -85,5 +96,5 @@ class EDSR(nn.Module):
         for name in ("tail.weight", "tail.bias"):
             old = state[name]
             phases = old.reshape(3, scale, scale, *old.shape[1:])
-            own[name] = torch.einsum("ip,jq,cpq...->cij...", mix, mix, phases).reshape(-1, *old.shape[1:])
+            own[name] = widened(own[name], torch.einsum("ip,jq,cpq...->cij...", mix, mix, phases).reshape(-1, *old.shape[1:]))
         self.load_state_dict(own)

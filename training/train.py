@@ -28,7 +28,7 @@ def arguments():
     parser.add_argument("--photos", required=True, help="folder of photographs")
     parser.add_argument("--cache", help="folder to keep their decoded pixels in")
     parser.add_argument("--out", required=True, help="checkpoint to write, and to resume from if it exists")
-    parser.add_argument("--start", help="checkpoint of another scale whose trunk to start from")
+    parser.add_argument("--start", help="checkpoint or native file of another scale or size whose trunk to start from")
     parser.add_argument("--teacher", help="checkpoint or native file to distil from (same scale)")
     parser.add_argument("--steps", type=int, help="of every stage, instead of the configuration's")
     parser.add_argument("--minutes", type=float, help="of every stage")
@@ -92,8 +92,9 @@ class Trainer:
         torch.manual_seed(self.config["seed"])
         self.network = EDSR(**{**config["network"], "blocks": stage.get("blocks", config["network"]["blocks"])})
         if options.start:
-            other = torch.load(options.start, weights_only=True)
-            self.network.start_from(other["ema"], other["network"]["scale"])
+            from export import load
+            other = load(options.start)
+            self.network.start_from(other.state_dict(), other.scale)
         self.network.to(memory_format=torch.channels_last)
         weights = config.get("distillation", {"output": 1.0, "features": 0.1})
         self.distillation = options.teacher and Distillation(

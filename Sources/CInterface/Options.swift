@@ -85,7 +85,7 @@ private func text(_ pointer: UnsafePointer<CChar>?, _ what: String) throws(Enlar
     change(options) { handle in
         let name = format.map { String(cString: $0) }
         if let name {
-            let known = ["png", "jpg", "webp", "tiff", "avif"]
+            let known = ["png", "jpg", "webp", "tiff", "avif", "szi"]
             guard known.contains(name) else { throw usage("format \(name): \(known.joined(separator: ", ")) are possible") }
         }
         handle.change { $0.format = name }

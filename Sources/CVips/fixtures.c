@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <vips/vips.h>
 
+#include "zip.h"
+
 int ev_fixture_save(const void *pixels, int width, int height, int bands, int bits, int colour, int exif_orientation,
     const char *profile, const char *comment, const char *path_with_options)
 {
@@ -41,4 +43,24 @@ int ev_fixture_save(const void *pixels, int width, int height, int bands, int bi
     int result = vips_image_write_to_file(image, path_with_options, NULL);
     g_object_unref(image);
     return result;
+}
+
+static void numbered(const ZipEntry *entry, char *name)
+{
+    snprintf(name, 64, "%d", entry->row);
+}
+
+int ev_fixture_zip(int fd, uint64_t offset, int entries)
+{
+    VipsTarget *target = ev_start() ? NULL : vips_target_new_to_descriptor(fd);
+    if (!target)
+        return -1;
+    Zip zip;
+    int result = zip_begin(&zip, target, numbered, (size_t)entries, offset);
+    for (int i = 0; i < entries && !result; i++)
+        result = zip_add(&zip, (ZipEntry){ .row = i }, "x", 1);
+    result = result || zip_finish(&zip);
+    zip_free(&zip);
+    g_object_unref(target);
+    return result ? -1 : 0;
 }

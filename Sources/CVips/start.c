@@ -85,6 +85,7 @@ int ev_can_write(int format)
     case EV_WEBP: return has("webpsave_target");
     case EV_TIFF: return has("tiffsave_target");
     case EV_HEIF: return has("heifsave_target");
+    case EV_SZI: return has("pngsave_buffer");
     default: return 0;
     }
 }

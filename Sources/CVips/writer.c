@@ -6,6 +6,7 @@
 #include <vips/vips.h>
 
 #include "handles.h"
+#include "pyramid.h"
 
 // libvips pulls pixels, callers push rows. Between them lies a ring of rows: the caller waits while it is full, the
 // encoder's thread while it is empty. All fields under `lock` are guarded by it; the others are set before the thread
@@ -30,29 +31,46 @@ struct EVWriter {
     char error[512];
 };
 
+// The next row, which stays where it is until it is given back; NULL once the writer is cancelled.
+static const char *take_row(EVWriter *writer, int y)
+{
+    pthread_mutex_lock(&writer->lock);
+    while (writer->written <= y && !writer->cancelled)
+        pthread_cond_wait(&writer->changed, &writer->lock);
+    int cancelled = writer->cancelled;
+    // A row below `taken` may be overwritten already: vips_sequential() asks for each row once.
+    int lost = y != writer->taken;
+    pthread_mutex_unlock(&writer->lock);
+    if (cancelled || lost) {
+        vips_error("enlarger", lost ? "rows were asked for out of order" : "cancelled");
+        return NULL;
+    }
+    return writer->ring + writer->row_bytes * (size_t)(y % writer->options.ring_rows);
+}
+
+static void give_back(EVWriter *writer, int y)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->taken = y + 1;
+    pthread_cond_broadcast(&writer->changed);
+    pthread_mutex_unlock(&writer->lock);
+}
+
 static int generate(VipsRegion *out, void *seq, void *a, void *b, gboolean *stop)
 {
     EVWriter *writer = a;
     VipsRect *r = &out->valid;
     (void)seq, (void)b, (void)stop;
+    if (r->width != writer->options.width) {
+        vips_error("enlarger", "parts of rows were asked for");
+        return -1;
+    }
     for (int y = r->top; y < r->top + r->height; y++) {
-        pthread_mutex_lock(&writer->lock);
-        while (writer->written <= y && !writer->cancelled)
-            pthread_cond_wait(&writer->changed, &writer->lock);
-        int cancelled = writer->cancelled;
-        // A row below `taken` may be overwritten already: vips_sequential() asks for each row once.
-        int lost = y != writer->taken || r->width != writer->options.width;
-        pthread_mutex_unlock(&writer->lock);
-        if (cancelled || lost) {
-            vips_error("enlarger", lost ? "rows were asked for out of order" : "cancelled");
+        const char *row = take_row(writer, y);
+        if (!row)
             return -1;
-        }
-        const char *row = writer->ring + writer->row_bytes * (size_t)(y % writer->options.ring_rows);
         memcpy(VIPS_REGION_ADDR(out, 0, y), row, writer->row_bytes);
-        pthread_mutex_lock(&writer->lock);
-        writer->taken = y + 1;
-        pthread_cond_broadcast(&writer->changed);
-        pthread_mutex_unlock(&writer->lock);
+        give_back(writer, y);
     }
     return 0;
 }
@@ -91,15 +109,37 @@ static int save(EVWriter *writer, VipsImage *image)
     }
 }
 
-static void *encode(void *argument)
+static int save_in_order(EVWriter *writer)
 {
-    EVWriter *writer = argument;
     VipsImage *ordered = NULL;
     int result = vips_sequential(writer->image, &ordered, "tile_height", 1, NULL);
     if (!result)
         result = save(writer, ordered);
     if (ordered)
         g_object_unref(ordered);
+    return result;
+}
+
+static int save_pyramid(EVWriter *writer)
+{
+    Pyramid *pyramid = pyramid_new(&writer->options, writer->image, writer->target);
+    int result = !pyramid;
+    for (int y = 0; y < writer->options.height && !result; y++) {
+        const char *row = take_row(writer, y);
+        result = !row || pyramid_row(pyramid, row);
+        if (!result)
+            give_back(writer, y);
+    }
+    result = result || pyramid_finish(pyramid);
+    if (pyramid)
+        pyramid_free(pyramid);
+    return result;
+}
+
+static void *encode(void *argument)
+{
+    EVWriter *writer = argument;
+    int result = writer->options.format == EV_SZI ? save_pyramid(writer) : save_in_order(writer);
     pthread_mutex_lock(&writer->lock);
     if (result || writer->taken < writer->options.height) {
         writer->failed = 1;

@@ -29,6 +29,8 @@ public struct ServiceConfiguration: Sendable {
     public var keyFile: String?
     public var corsOrigin: String?
     public var graceSeconds = 30
+    /// Which pictures go to several machines in parts.
+    var cut = PictureCut()
     /// The queue and the store that several machines share; nil: the data folder alone.
     var remote: RemoteSettings?
 
@@ -39,6 +41,7 @@ public struct ServiceConfiguration: Sendable {
         "--max-output-pixels", "--max-body", "--formats", "--request-timeout", "--header-timeout", "--idle-timeout",
         "--max-connections",
         "--max-connections-per-client", "--tokens", "--tls-certificate", "--tls-key", "--cors-origin", "--grace",
+        "--cut-pixels",
     ] + RemoteSettings.flags
 
     /// The variable that stands for a flag: `--max-pixels` is `ENLARGE_MAX_PIXELS`.
@@ -121,6 +124,7 @@ public struct ServiceConfiguration: Sendable {
             throw EnlargerError(.usage, "--cors-origin \(corsOrigin): an origin such as https://example.org is meant")
         }
         try seconds("--grace", &graceSeconds)
+        try integer("--cut-pixels", 1...(1 << 40), &cut.fromPixels)
     }
 
     private static func endpoint(_ text: String) throws(EnlargerError) -> (String, UInt16) {

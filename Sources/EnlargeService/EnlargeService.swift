@@ -1,3 +1,4 @@
+import BlobStore
 import CPUBackend
 import Enlarger
 import Glibc
@@ -16,6 +17,8 @@ package final class EnlargeService: Sendable {
     let engine: UpscaleEngine
     let queue: any JobQueue
     let pictures: any JobPictures
+    /// Shared with other machines; nil where there are none.
+    let store: (any BlobStore)?
     let files: JobFiles
     let disk: DiskAccount
     let hub = JobHub()
@@ -50,19 +53,21 @@ package final class EnlargeService: Sendable {
         settings.maxOutputPixels = configuration.outputPixelLimit
         settings.formats = configuration.formats.compactMap { PictureFormat(rawValue: $0) }
         settings.defaultModel = configuration.defaultModel
-        let store = ModelStore(library: ModelLibrary(extraFolders: configuration.modelFolders))
+        let models = ModelStore(library: ModelLibrary(extraFolders: configuration.modelFolders))
         let folder = try DataFolder(path: configuration.dataFolder)
         var policy = configuration.remote?.policy ?? JobQueuePolicy()
         policy.maximumUnfinished = configuration.jobLimit
         policy.keep = .seconds(configuration.keepSeconds)
         files = JobFiles(folder: folder)
         disk = DiskAccount(limit: configuration.diskLimit, folder: configuration.dataFolder)
-        engine = UpscaleEngine(settings: settings, store: store)
+        engine = UpscaleEngine(settings: settings, store: models)
         if let remote = configuration.remote {
             let queue = try remote.openQueue(
                 name: "enlarge serve", policy: policy, capacity: nil, log: log, patience: .seconds(60))
             self.queue = queue
-            pictures = StorePictures(store: try remote.openStore(log))
+            let store = try remote.openStore(log)
+            self.store = store
+            pictures = StorePictures(store: store)
             worker = nil
             registry = try WorkerRegistry(queue.connection)
             disk.add(try files.sweep { _ in nil })
@@ -73,6 +78,7 @@ package final class EnlargeService: Sendable {
             disk.add(try files.sweep { id throws(EnlargerError) in try queue.state(of: id) })
             let pictures = FolderPictures(files: files, disk: disk)
             self.pictures = pictures
+            store = nil
             registry = nil
             worker = JobWorker(
                 name: "local", runner: EngineRunner(engine: engine), queue: queue, pictures: pictures, hub: hub,

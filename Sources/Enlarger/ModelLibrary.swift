@@ -41,26 +41,39 @@ package struct ModelLibrary: Sendable {
         return file.lastIndex(of: "/").map { String(file[..<$0]) }
     }
 
+    /// Names of files, without their endings, that a name stands for, the likeliest first: itself, or with the scale at its end. Where
+    /// no scale is asked for, x2 goes before x3, x4 and x8.
+    package static func names(for name: String, scale: Int?) -> [String] {
+        [name] + (scale.map { [$0] } ?? [2, 3, 4, 8]).flatMap { ["\(name)-x\($0)", "\(name)_x\($0)"] }
+    }
+
     /// The file that `name` means: a path, a name (`lite-x3`, `EDSR_x3`), or a name without its scale (`lite`).
-    /// - Throws: `modelNotFound` with the places searched.
+    /// - Throws: `modelNotFound`, with the model's scales that there are, or else the places searched.
     package func path(for name: String, scale: Int?) throws(EnlargerError) -> String {
         let looksLikeFile = name.contains("/") || ModelLibrary.extensions.contains { name.hasSuffix("." + $0) }
         if looksLikeFile || (access(name, R_OK) == 0 && !isFolder(name)) {
             if access(name, F_OK) == 0 { return name }
             if name.contains("/") { throw EnlargerError(.modelNotFound, "model \(name): \(String(cString: strerror(errno)))") }
         }
-        var names = [name]
-        let s = scale ?? 2
-        if !looksLikeFile { names += ["\(name)-x\(s)", "\(name)_x\(s)"] }
+        if let found = file(looksLikeFile ? [name] : ModelLibrary.names(for: name, scale: scale ?? 2), asIs: looksLikeFile) { return found }
+        let others = looksLikeFile ? [] : ModelLibrary.names(for: name, scale: nil).dropFirst().filter { file([$0], asIs: false) != nil }
+        if scale == nil, let first = others.first { return file([first], asIs: false)! }
+        let asked = "model \(name)\(scale.map { " for x\($0)" } ?? "")"
+        throw EnlargerError(
+            .modelNotFound,
+            others.isEmpty ? "\(asked) was not found in \(folders.joined(separator: ", "))" : "\(asked) was not found; there is \(others.joined(separator: ", "))")
+    }
+
+    /// The first file of any of the names, folder by folder.
+    private func file(_ names: [String], asIs: Bool) -> String? {
         for folder in folders {
-            for candidate in names {
-                for file in looksLikeFile ? [candidate] : ModelLibrary.extensions.map({ "\(candidate).\($0)" }) {
-                    let path = "\(folder)/\(file)"
-                    if access(path, R_OK) == 0 { return path }
+            for name in names {
+                for file in asIs ? [name] : ModelLibrary.extensions.map({ "\(name).\($0)" }) where access("\(folder)/\(file)", R_OK) == 0 {
+                    return "\(folder)/\(file)"
                 }
             }
         }
-        throw EnlargerError(.modelNotFound, "model \(name)\(scale.map { " for x\($0)" } ?? "") was not found in \(folders.joined(separator: ", "))")
+        return nil
     }
 
     /// All model files of the folders, the first of each name.

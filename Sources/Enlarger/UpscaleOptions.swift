@@ -47,7 +47,7 @@ public struct UpscaleOptions: Sendable, Equatable {
     public var testTimeAugmentation = false
     /// Runs pictures in blended tiles instead of streaming them, to compare; nil: streamed, and exact.
     public var tiling: Tiling?
-    /// File type by its extension ("png", "jpg", "webp", "tiff", "avif"); nil: the output's, or the input's.
+    /// File type by its extension ("png", "jpg", "webp", "tiff", "avif", "szi"); nil: the output's, or the input's.
     public var format: String?
     /// What the caller knows of the network's pixels, above what the model file says.
     package var convention = PixelConvention()

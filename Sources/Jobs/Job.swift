@@ -54,6 +54,11 @@ package struct JobRequest: Sendable, Equatable {
         self.expectedSeconds = expectedSeconds
         self.parameters = parameters
     }
+
+    /// Jobs that are parts of another one belong to nobody who asks for jobs, and are not counted as jobs of their own.
+    package static func ownerOfParts(of whole: JobIdentifier) -> String { ownersOfParts + whole.description }
+    /// With which the names of such owners begin.
+    package static let ownersOfParts = "parts "
 }
 
 package struct Job: Sendable, Equatable {

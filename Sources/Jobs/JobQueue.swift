@@ -48,7 +48,7 @@ package protocol JobQueue: Sendable {
     /// - Returns: nil where the owner has no job `after`.
     func jobs(owner: String, limit: Int, after: JobIdentifier?) throws(EnlargerError) -> [Job]?
 
-    /// How many jobs there are of every state.
+    /// How many jobs there are of every state, less those that are parts of others (`JobRequest.ownersOfParts`).
     func counts() throws(EnlargerError) -> [JobState: Int]
 
     /// How long the oldest queued job has been there.

@@ -106,7 +106,8 @@ package final class SQLiteJobQueue: JobQueue {
         try transaction { database throws(EnlargerError) in
             var counts: [JobState: Int] = [:]
             for state in JobState.allCases {
-                counts[state] = try database.count("SELECT count(*) FROM jobs WHERE state = ?", [.text(state.rawValue)])
+                counts[state] = try database.count("SELECT count(*) FROM jobs WHERE state = ? AND owner NOT LIKE ?",
+                    [.text(state.rawValue), .text(JobRequest.ownersOfParts + "%")])
             }
             return counts
         }

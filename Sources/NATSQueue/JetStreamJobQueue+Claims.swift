@@ -85,6 +85,7 @@ extension JetStreamJobQueue {
             case .notForUs: return nil
             }
             let token = JobIdentifier(), time = now().milliseconds
+            record.ticket = sequence
             record.state = .running
             record.started = time
             record.beat = time
@@ -106,7 +107,7 @@ extension JetStreamJobQueue {
     }
 
     private func standing(of record: JobRecord, ticket: UInt64, reply: String) throws(EnlargerError) -> Standing {
-        guard record.ticket == ticket, !record.state.isFinished else {
+        guard [ticket, JobRecord.anyTicket].contains(record.ticket), !record.state.isFinished else {
             // A worker that died between the record and the ticket, or a job that was submitted twice.
             if record.state == .failed, record.ticket == ticket { bury(record, reply) } else { acknowledge(reply, .done) }
             return .notForUs
@@ -218,14 +219,12 @@ extension JetStreamJobQueue {
     /// Changes the record of a claim that holds.
     /// - Parameter intended: the state that it has afterwards, where that is not `running`.
     private func change(_ claim: JobClaim, intended: JobState = .running, _ body: (inout JobRecord) -> Void) throws(EnlargerError) -> ClaimStatus {
-        guard let writing = held.withLock({ $0[claim.token]?.writing }) else { return try status(of: claim, nil) }
-        return try writing.turn.withLock { _ throws(EnlargerError) in try changeInTurn(claim, intended, body) }
+        guard let turn = held.withLock({ $0[claim.token]?.turn }) else { return try status(of: claim, nil) }
+        return try turn.mutex.withLock { _ throws(EnlargerError) in try changeInTurn(claim, intended: intended, body) }
     }
 
-    private func changeInTurn(_ claim: JobClaim, _ intended: JobState, _ body: (inout JobRecord) -> Void) throws(EnlargerError) -> ClaimStatus {
-        guard var delivery = held.withLock({ $0[claim.token] }) else { return try status(of: claim, nil) }
-        // Ended a moment ago: nothing is left to say.
-        if intended == .running, delivery.record.state != .running { return .held }
+    private func changeInTurn(_ claim: JobClaim, intended: JobState, _ body: (inout JobRecord) -> Void) throws(EnlargerError) -> ClaimStatus {
+        guard var delivery = held.withLock({ $0[claim.token] }), delivery.record.state == .running else { return try status(of: claim, nil) }
         while true {
             var record = delivery.record
             body(&record)

@@ -22,9 +22,10 @@ extension JetStreamJobQueue {
     }
 
     package func counts() throws(EnlargerError) -> [JobState: Int] {
-        try index.upToDate { state in
+        let parts = Names.token(JobRequest.ownersOfParts)
+        return try index.upToDate { state in
             var counts = Dictionary(uniqueKeysWithValues: JobState.allCases.map { ($0, 0) })
-            for entries in state.entries.values { for entry in entries.values { counts[entry.state]! += 1 } }
+            for (owner, entries) in state.entries where !owner.hasPrefix(parts) { for entry in entries.values { counts[entry.state]! += 1 } }
             return counts
         }
     }

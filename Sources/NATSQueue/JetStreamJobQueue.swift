@@ -37,14 +37,11 @@ package final class JetStreamJobQueue: JobQueue {
         var reply: String
         var record: JobRecord
         var revision: UInt64
-        let writing = Writing()
+        /// Held while the record is written. A cluster has been seen to take both of two writes over one revision that came at once:
+        /// a heartbeat over the end of the job, say, which then never ended.
+        let turn = Turn()
     }
-
-    /// Who changes a claim's record. A cluster of nats-server 2.9 accepts both of two changes of one revision that come to it at
-    /// once, so that a heartbeat could make a job running that has just ended, and whose ticket is about to go.
-    final class Writing: Sendable {
-        let turn = Mutex(())
-    }
+    final class Turn: Sendable { let mutex = Mutex(()) }
 
     /// Names of streams and subjects, by the deployment's prefix.
     struct Names {
@@ -222,6 +219,7 @@ package final class JetStreamJobQueue: JobQueue {
 
     /// Removes a ticket from the stream, whoever has it.
     private func withdraw(_ ticket: UInt64) throws(EnlargerError) {
+        guard ticket != JobRecord.anyTicket else { return }
         try connection.retrying("the job's ticket") { () throws(NATSFailure) in try connection.delete(ticket, from: names.tickets) }
     }
 
@@ -275,11 +273,14 @@ package final class JetStreamJobQueue: JobQueue {
         guard var record = found else { return nil }
         guard record.state == .running, let beat = record.beat, now() - JobTime(milliseconds: beat) > policy.lease * 2 else { return record.job }
         let ticket = record.ticket
-        let isThere = try connection.retrying("the job's ticket") { () throws(NATSFailure) in try connection.has(ticket, in: names.tickets) }
+        let isThere = try connection.retrying("the job's ticket") { () throws(NATSFailure) in
+            ticket == JobRecord.anyTicket ? false : try connection.has(ticket, in: names.tickets)
+        }
         guard !isThere else { return record.job }
         log("job \(id) has lost its ticket, and gets another one")
-        record.ticket = try publishTicket(record.request.request, JobTicket(request: record.request, created: record.created))
-        if try write(&record, over: revision) == nil { try withdraw(record.ticket) }
+        record.ticket = JobRecord.anyTicket
+        guard try write(&record, over: revision) != nil else { return record.job }
+        _ = try publishTicket(record.request.request, JobTicket(request: record.request, created: record.created))
         return record.job
     }
 

@@ -27,7 +27,7 @@ enum DecoderMemory {
         case .webp: 10
         case .avif, .heic: bits > 8 ? 20 : 12
         case .gif: 16
-        case .tiff, .pnm: 0
+        case .tiff, .pnm, .szi: 0
         }
     }
 }

@@ -1,6 +1,6 @@
 import CVips
 
-/// The file formats of pictures: those that are read, and the five that are also written.
+/// The file formats of pictures: those that are read, those that are written, and those that are both.
 package enum PictureFormat: String, Sendable, CaseIterable {
     case png, jpg, webp, tiff, avif
     /// HEIF with HEVC inside; read only.
@@ -9,6 +9,8 @@ package enum PictureFormat: String, Sendable, CaseIterable {
     case gif
     /// PBM, PGM and PPM; read only.
     case pnm
+    /// A Deep Zoom pyramid of PNG tiles (DZI) in a zip file whose entries are stored; written only.
+    case szi
 
     /// The format that a file name or a bare extension stands for, nil when there is none.
     package init?(path: String) {
@@ -22,6 +24,7 @@ package enum PictureFormat: String, Sendable, CaseIterable {
         case "heic", "heif": self = .heic
         case "gif": self = .gif
         case "pnm", "ppm", "pgm", "pbm": self = .pnm
+        case "szi": self = .szi
         default: return nil
         }
     }
@@ -71,17 +74,22 @@ package enum PictureFormat: String, Sendable, CaseIterable {
 
     package var isWritable: Bool {
         switch self {
-        case .png, .jpg, .webp, .tiff, .avif: true
+        case .png, .jpg, .webp, .tiff, .avif, .szi: true
         case .heic, .gif, .pnm: false
         }
     }
 
+    /// For sentences: the formats that are written.
+    package static let written = "png, jpg, webp, tiff, avif or szi"
+
+    package var isReadable: Bool { self != .szi }
+
     /// Holds an alpha channel.
     package var holdsAlpha: Bool { self != .jpg && self != .pnm }
     /// Holds one-channel pictures; the others get three equal channels.
-    package var holdsGrey: Bool { self == .png || self == .jpg || self == .tiff }
+    package var holdsGrey: Bool { [.png, .jpg, .tiff, .szi].contains(self) }
     /// Holds more than 8 bits a sample (AVIF: 12 of 16).
-    package var holds16Bits: Bool { self == .png || self == .tiff || self == .avif }
+    package var holds16Bits: Bool { [.png, .tiff, .avif, .szi].contains(self) }
     /// The encoder and the decoder work on the whole picture in memory.
     package var isWholePicture: Bool { [.webp, .avif, .heic, .gif].contains(self) }
     /// What is written stays as it is: the file can be read while it grows. Writing TIFF goes back in the file.
@@ -93,7 +101,7 @@ package enum PictureFormat: String, Sendable, CaseIterable {
         case .webp: 16_383
         case .avif, .heic: 16_384
         case .png: 1_000_000
-        case .tiff, .gif, .pnm: 10_000_000
+        case .tiff, .gif, .pnm, .szi: 10_000_000
         }
     }
 
@@ -107,6 +115,7 @@ package enum PictureFormat: String, Sendable, CaseIterable {
             case .avif, .heic: EV_HEIF
             case .gif: EV_GIF
             case .pnm: EV_PNM
+            case .szi: EV_SZI
             }
         return Int32(value)
     }

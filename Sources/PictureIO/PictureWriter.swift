@@ -44,13 +44,13 @@ package final class PictureWriter: @unchecked Sendable {
         metadataFrom reader: PictureReader? = nil, options: PictureWriterOptions = PictureWriterOptions()
     ) throws(EnlargerError) {
         guard let format = format ?? PictureFormat(path: path) ?? (path == "-" ? .png : nil), format.isWritable else {
-            throw EnlargerError(.usage, "\(path): pictures are written as png, jpg, webp, tiff or avif")
+            throw EnlargerError(.usage, "\(path): pictures are written as \(PictureFormat.written)")
         }
         try self.init(
             name: path, format: format, width: width, height: height, bits: bits, colourChannels: colourChannels,
             hasAlpha: hasAlpha,
             reader: reader, options: options
-        ) { () throws(EnlargerError) in try OutputFile(path: path, needsSeeking: format == .tiff) }
+        ) { () throws(EnlargerError) in try OutputFile(path: path, needsSeeking: !format.isWrittenInOrder) }
     }
 
     /// Starts a picture in a file that is open for reading and writing, at the start of it. The descriptor is duplicated;
@@ -73,7 +73,7 @@ package final class PictureWriter: @unchecked Sendable {
     /// - Throws: what makes it impossible to write such a picture in a format, whatever the file.
     package static func check(_ format: PictureFormat, name: String, width: Int, height: Int) throws(EnlargerError) {
         guard format.isWritable else {
-            throw EnlargerError(.usage, "\(name): pictures are written as png, jpg, webp, tiff or avif")
+            throw EnlargerError(.usage, "\(name): pictures are written as \(PictureFormat.written)")
         }
         guard ev_can_write(format.shim) == 1 else {
             throw EnlargerError(.outputFailed, "\(name): the installed libvips does not write \(format.name)")
@@ -126,6 +126,7 @@ package final class PictureWriter: @unchecked Sendable {
         if format == .tiff, reader?.info.hasEXIF == true {
             notes.append("libvips writes no EXIF in TIFF: not carried over")
         }
+        if format == .szi, reader?.info.hasEXIF == true { notes.append("the tiles of a pyramid bear no EXIF: not carried over") }
         self.notes = notes
 
         let rowBytes = width * saved.bands * saved.bits / 8

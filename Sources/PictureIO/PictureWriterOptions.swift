@@ -6,7 +6,7 @@ package struct PictureWriterOptions: Sendable, Equatable {
     package var quality = 92
     /// For WebP and AVIF. Default false.
     package var lossless = false
-    /// 0...9, zlib's level. Default 3: for filtered photographs higher levels take longer and gain nothing.
+    /// 0...9, zlib's level, of PNG and of a pyramid's tiles. Default 3: for filtered photographs higher levels take longer and gain nothing.
     package var pngCompression = 3
     /// Default deflate, with horizontal differences.
     package var tiffCompression = TIFFCompression.deflate

@@ -7,7 +7,7 @@ import Tensors
 struct Command {
     static let usage = """
         enlarge [upscale] INPUT... [-o FILE|FOLDER] [-m MODEL] [-s 2|3|4|8|2,4,8] [--memory SIZE] [--device auto|cpu|vulkan[:N]]
-                [--precision auto|fp32|bf16|fp16] [-j THREADS] [-f png|jpg|webp|tiff|avif] [-r] [--skip-existing]
+                [--precision auto|fp32|bf16|fp16] [-j THREADS] [-f png|jpg|webp|tiff|avif|szi] [-r] [--skip-existing]
                 [--chroma bicubic|bilinear] [-x] [--tile N [--overlap N]] [--models FOLDER] [--json] [-q] [-v]
         enlarge plan      -m MODEL --size WxH [--memory SIZE] [--device ...] [--json]
         enlarge models    list | info MODEL | convert FROM TO | fetch NAME...|--all [--from URL] [--force]

@@ -44,7 +44,7 @@ struct InputList {
             let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)", relative = below.isEmpty ? name : "\(below)/\(name)"
             if isFolder(path) {
                 if isRecursive { addFolder(path, below: relative, isRecursive, suffixes) }
-            } else if let dot = name.lastIndex(of: "."), PictureFormat(path: name) != nil {
+            } else if let dot = name.lastIndex(of: "."), PictureFormat(path: name)?.isReadable == true {
                 if suffixes.contains(where: name[..<dot].hasSuffix) { continue }
                 pictures.append(Picture(path: path, relative: relative))
             }

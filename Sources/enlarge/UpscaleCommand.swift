@@ -19,7 +19,7 @@ enum UpscaleCommand {
             options.chroma = chroma
         }
         if let name = arguments.value("--format") {
-            guard let format = PictureFormat(path: "x." + name) else { throw EnlargerError(.usage, "--format \(name): png, jpg, webp, tiff or avif are possible") }
+            guard let format = PictureFormat(path: "x." + name) else { throw EnlargerError(.usage, "--format \(name): \(PictureFormat.written) are possible") }
             guard PictureFormat.available.contains(format) else { throw EnlargerError(.usage, "--format \(name): the installed libvips cannot write it") }
             options.format = name
         }

@@ -12,33 +12,12 @@ private let wholeRun = run(_:_:device:input:)
     /// All outputs of the range, [output][channel][row][column], and the input rows that were asked for.
     private func run(_ graph: NetworkGraph, _ plan: Plan, device: CPUDevice, input: [Float], rows: Range<Int>) throws -> (outputs: [[Float]], read: [Int]) {
         let execution = try CPURun(network: CPUNetwork(graph: graph, device: device), plan: plan, pool: ThreadPool(threads: device.threads))
-        let (width, height) = (plan.width, plan.height)
-        var results = graph.outputs.map { output in
-            let scale = graph.scales[output.node]
-            return [Float](repeating: .nan, count: graph.channels[output.node] * width * rows.count * scale * scale)
+        let gathered = try GatheredRun(graph, width: plan.width, height: plan.height, rows: rows, input: input) { fill, deliver in
+            try execution.run(rows: rows, fill: fill, deliver: deliver)
         }
-        var read: [Int] = []
-        try input.withUnsafeBufferPointer { source in
-            try execution.run(
-                rows: rows,
-                fill: { s, row, view in
-                    if s.core.lowerBound == 0 { read.append(row) }
-                    for c in 0..<graph.channels[graph.inputNode] {
-                        view.fill(channel: c, from: source.baseAddress! + (c * height + row) * width + s.input.lowerBound)
-                    }
-                },
-                deliver: { s, index, row, view in
-                    let scale = graph.scales[graph.outputs[index].node]
-                    results[index].withUnsafeMutableBufferPointer { target in
-                        for c in 0..<graph.channels[graph.outputs[index].node] {
-                            let line = c * rows.count * scale + row - rows.lowerBound * scale
-                            view.copy(channel: c, to: target.baseAddress! + line * width * scale + s.core.lowerBound * scale)
-                        }
-                    }
-                })
-        }
-        #expect(read == Array(execution.inputRows(for: rows)))
-        return (results, read)
+        #expect(gathered.isComplete)
+        #expect(gathered.read == Array(execution.inputRows(for: rows)))
+        return (gathered.outputs, gathered.read)
     }
 
     /// The same rows of a whole picture's outputs.

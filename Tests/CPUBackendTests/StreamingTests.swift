@@ -9,36 +9,9 @@ import Testing
 /// Runs a plan and gives back all outputs, [output][channel][row][column]. Every row must come once, in order, in every strip.
 func run(_ graph: NetworkGraph, _ plan: Plan, device: CPUDevice, input: [Float]) throws -> [[Float]] {
     let execution = try CPURun(network: CPUNetwork(graph: graph, device: device), plan: plan, pool: ThreadPool(threads: device.threads))
-    let (width, height) = (plan.width, plan.height)
-    var results = graph.outputs.map { output in
-        [Float](repeating: .nan, count: graph.channels[output.node] * width * height * graph.scales[output.node] * graph.scales[output.node])
-    }
-    var next = graph.outputs.map { _ in [Int](repeating: 0, count: width) }, isInOrder = true
-    try input.withUnsafeBufferPointer { source in
-        try execution.run(
-            fill: { s, row, view in
-                for c in 0..<graph.channels[graph.inputNode] {
-                    view.fill(channel: c, from: source.baseAddress! + (c * height + row) * width + s.input.lowerBound)
-                }
-            },
-            deliver: { s, index, row, view in
-                let scale = graph.scales[graph.outputs[index].node]
-                for column in s.core {
-                    isInOrder = isInOrder && next[index][column] == row
-                    next[index][column] = row + 1
-                }
-                results[index].withUnsafeMutableBufferPointer { target in
-                    for c in 0..<graph.channels[graph.outputs[index].node] {
-                        view.copy(channel: c, to: target.baseAddress! + (c * height * scale + row) * width * scale + s.core.lowerBound * scale)
-                    }
-                }
-            })
-    }
-    #expect(isInOrder)
-    for (index, output) in graph.outputs.enumerated() {
-        #expect(next[index] == [Int](repeating: graph.scales[output.node] * height, count: width))
-    }
-    return results
+    let gathered = try GatheredRun(execution, graph, input: input)
+    #expect(gathered.isComplete)
+    return gathered.outputs
 }
 
 func bits(_ values: [[Float]]) -> [[UInt32]] { values.map { $0.map(\.bitPattern) } }

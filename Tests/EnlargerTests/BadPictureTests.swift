@@ -80,6 +80,8 @@ extension CommandTests {
             try fails(["a.png", "-o", "/proc/b.png"], code: "output_failed", names: "a.png")
             try fails(["a.png", "-o", "b.gif"], code: "usage", status: 2)
             try fails(["a.png", "-o", "b"], code: "usage", status: 2)
+            // The description of a pyramid is not the pyramid.
+            try fails(["a.png", "-o", "b.dzi"], code: "usage", status: 2)
         }
 
         @Test func `a picture that the format cannot hold`() throws {
@@ -87,7 +89,7 @@ extension CommandTests {
             try fails(["a.png", "-o", "b.webp"], code: "output_failed", names: "a.png")
         }
 
-        @Test(arguments: ["png", "jpg", "webp", "tiff"])
+        @Test(arguments: ["png", "jpg", "webp", "tiff", "szi"])
         func `a device that is full`(format: String) throws {
             try Picture.made(200, 200).save(folder.file("a.png"))
             try fails(["a.png", "-f", format, "-o", "/dev/full"], code: "output_failed", names: "a.png")
@@ -104,7 +106,7 @@ extension CommandTests {
                 return
             }
             defer { umount2(folder.file("disk"), Int32(MNT_DETACH)) }
-            for name in ["b.png", "b.jpg", "b.webp", "b.tif"] {
+            for name in ["b.png", "b.jpg", "b.webp", "b.tif", "b.szi"] {
                 try fails(["a.png", "-o", "disk/" + name], code: "output_failed", names: "a.png")
             }
         }

@@ -61,7 +61,7 @@ extension CommandTests {
 
         @Test func `every format of output is the same in every budget`() throws {
             try Picture.made(120, 70, bits: 16).save(folder.file("a.png"))
-            for format in ["png", "tiff", "jpg", "webp"] {
+            for format in ["png", "tiff", "jpg", "webp", "szi"] {
                 let outputs = try ["100G", "2M", "1500K"].map { budget in
                     let run = try Enlarge.run("a.png", "-m", "tiny-x2", "--memory", budget, "-f", format, "-o", "-", in: folder)
                     #expect(run.status == 0, "\(run.errors)")

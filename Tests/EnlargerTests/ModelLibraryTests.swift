@@ -48,6 +48,14 @@ struct ModelLibraryTests {
         #expect(try library.path(for: published, scale: nil) == published)
     }
 
+    @Test func `a model without x2 is found by its name, and an error says its scales`() throws {
+        let triple = root.write([1], "first/base-x3.safetensors")
+        root.write([1], "second/base_x4.onnx")
+        #expect(try library().path(for: "base", scale: nil) == triple)
+        let error = #expect(throws: EnlargerError.self) { try library().path(for: "base", scale: 2) }
+        #expect(error?.message == "model base for x2 was not found; there is base-x3, base_x4")
+    }
+
     @Test func `the native format wins over others of its name`() throws {
         root.write([1], "first/a.pb")
         let native = root.write([1], "first/a.safetensors")

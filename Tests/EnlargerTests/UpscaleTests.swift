@@ -47,6 +47,19 @@ extension CommandTests {
             #expect(try PictureReader(path: folder.file("named.png")).info.format == .webp)
         }
 
+        @Test func `a pyramid is written, and is no input`() throws {
+            try Picture.made(200, 140).save(folder.file("a.png"))
+            #expect(try Enlarge.run("a.png", "-m", "tiny-x2", "-f", "szi", in: folder).status == 0)
+            #expect(try Enlarge.run("a.png", "-m", "tiny-x2", "-o", "b.szi", in: folder).status == 0)
+            let pyramid = try #require(folder.data("a_x2.szi"))
+            #expect(pyramid.starts(with: [0x50, 0x4B, 3, 4]) && pyramid == folder.data("b.szi"))
+            #expect(try Enlarge.run("a.png", "-m", "tiny-x2", "-f", "szi", "-o", "-", in: folder).output == pyramid)
+            #expect(try Enlarge.run("b.szi", "-m", "tiny-x2", in: folder).status == 1)
+            // In a folder it is passed over.
+            #expect(try Enlarge.run(".", "-m", "tiny-x2", "-o", "out", in: folder).status == 0)
+            #expect(folder.contents == ["a.png", "a_x2.szi", "b.szi", "out/a_x2.png"])
+        }
+
         @Test func `a picture of a format that is only read becomes PNG`() throws {
             try Picture.made(20, 14).save(folder.file("a.ppm"))
             #expect(try Enlarge.run("a.ppm", "-m", "tiny-x2", in: folder).status == 0)

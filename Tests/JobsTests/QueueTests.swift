@@ -189,6 +189,16 @@ import Testing
         #expect(try fixture.job(running).state == .running)
     }
 
+    @Test(arguments: QueueKind.all) func partsAreNotCountedAsJobs(_ kind: QueueKind) throws {
+        let fixture = try QueueFixture(kind)
+        let whole = try fixture.submit("a picture", owner: "ann")
+        try fixture.submit("its part", owner: JobRequest.ownerOfParts(of: whole.id))
+        #expect(try fixture.queue.counts() == [.queued: 1, .running: 0, .done: 0, .failed: 0, .cancelled: 0])
+        #expect(try fixture.queue.jobs(owner: "ann", limit: 10, after: nil)?.map(\.id) == [whole.id])
+        // They are worked on like all others.
+        #expect(try Set([fixture.claim(), fixture.claim()].map(\.job.request.name)) == ["a picture", "its part"])
+    }
+
     @Test(arguments: QueueKind.all) func theQueueIsFull(_ kind: QueueKind) throws {
         var policy = JobQueuePolicy()
         policy.maximumUnfinished = 2

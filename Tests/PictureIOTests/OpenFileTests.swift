@@ -17,7 +17,7 @@ extension PictureTests {
             try writer.finish()
         }
 
-        @Test(arguments: [PictureFormat.png, .tiff, .jpg, .webp, .avif])
+        @Test(arguments: PictureFormat.available)
         func `an open file becomes the same bytes as a path, and reads the same`(format: PictureFormat) throws {
             let picture = Picture.made(70, 50, 3)
             let named = folder.file("a.\(format.fileExtension)"), other = folder.file("b")
@@ -26,6 +26,7 @@ extension PictureTests {
             defer { close(file) }
             try save(picture, to: file, format)
             #expect(FileManager.default.contents(atPath: named) == FileManager.default.contents(atPath: other))
+            guard format.isReadable else { return }
             // Wherever the caller's offset stands, and twice.
             for _ in 0..<2 {
                 let reader = try PictureReader(descriptor: file, name: "b", formats: [format])

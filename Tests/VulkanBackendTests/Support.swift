@@ -35,27 +35,9 @@ func run(_ network: VulkanNetwork, _ plan: Plan, input: [Float]) throws -> [[Flo
 }
 
 func outputs(of execution: any NetworkRun, _ graph: NetworkGraph, input: [Float]) throws -> [[Float]] {
-    let plan = execution.plan, (width, height) = (plan.width, plan.height)
-    var results = graph.outputs.map { output in
-        [Float](repeating: .nan, count: graph.channels[output.node] * width * height * graph.scales[output.node] * graph.scales[output.node])
-    }
-    try input.withUnsafeBufferPointer { source in
-        try execution.run(
-            fill: { strip, row, view in
-                for c in 0..<graph.channels[graph.inputNode] {
-                    view.fill(channel: c, from: source.baseAddress! + (c * height + row) * width + strip.input.lowerBound)
-                }
-            },
-            deliver: { strip, index, row, view in
-                let scale = graph.scales[graph.outputs[index].node]
-                results[index].withUnsafeMutableBufferPointer { target in
-                    for c in 0..<graph.channels[graph.outputs[index].node] {
-                        view.copy(channel: c, to: target.baseAddress! + (c * height * scale + row) * width * scale + strip.core.lowerBound * scale)
-                    }
-                }
-            })
-    }
-    return results
+    let gathered = try GatheredRun(execution, graph, input: input)
+    #expect(gathered.isComplete)
+    return gathered.outputs
 }
 
 func bits(_ values: [[Float]]) -> [[UInt32]] { values.map { $0.map(\.bitPattern) } }

@@ -12,7 +12,7 @@ import urllib.request
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "Tests", "service"))
-from harness import ENLARGE, MODELS, png  # noqa: E402
+from harness import ENLARGE, MODELS, Service, png  # noqa: E402, F401
 
 HERE = "127.0.0.1"
 

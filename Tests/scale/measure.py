@@ -1,71 +1,113 @@
 #!/usr/bin/env python3
-"""What the queue costs: one nats-server, a folder as the store, workers that wait instead of computing.
+"""What the queue costs: one nats-server or a cluster of three, a folder as the store, workers that wait instead of computing.
 
-    measure.py [--jobs 2000] [--seconds 0.2] [--rounds 30] [--workers 1,2,4,8,16] [--pictures /dev/shm]
+    measure.py [--jobs 2000] [--servers 1] [--seconds 0.2] [--rounds 30] [--workers 1,2,4,8,16] [--pictures /dev/shm]
 
-Prints jobs a second of trivial jobs through one broker, then how long `rounds` jobs a worker take for each number of workers;
-linear is `rounds` times `seconds`. Times are the client's, from its first job to its last result: it reads each picture's header,
-stores the input, follows the job and fetches the result. The machine should be quiet. The queue's files are where temporary files
-are; --pictures is where the store and the pictures are, by default there too. On a disk thousands of small files that come and go cost
-more than the queue does.
+Prints jobs a second of trivial jobs and what each costs: the processor's time of the servers, the worker and the client, and the
+messages and bytes that go into and out of the servers. Then how long `rounds` jobs a worker take for each number of workers; linear is
+`rounds` times `seconds`. Times are the client's, from its first job to its last result: it reads each picture's header, stores the
+input, follows the job and fetches the result. The machine should be quiet. The queue's files are where temporary files are; --pictures
+is where the store and the pictures are, by default there too. On a disk thousands of small files that come and go cost more than the
+queue does.
 """
 import argparse
+import json
 import os
+import resource
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
+import urllib.request
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-sys.path.insert(0, os.path.join(ROOT, "Tests", "service"))
-sys.path.insert(0, os.path.dirname(__file__))
-from harness import ENLARGE, MODELS, png  # noqa: E402
-from test_scale import free_ports  # noqa: E402
+from machines import ENLARGE, MODELS, free_ports, png
 
 
-def run(count, workers, seconds, threads, pictures):
-    folder, queue = tempfile.mkdtemp(prefix="enlarge-measure-", dir=pictures), tempfile.mkdtemp(prefix="enlarge-measure-")
-    port = free_ports(1)[0]
-    flags = ["--queue", "nats://127.0.0.1:%d" % port, "--store", os.path.join(folder, "store")]
+class Queue:
+    """nats-servers with a folder of their own."""
+
+    def __init__(self, count, folder):
+        self.ports, self.pages, routes = free_ports(count), free_ports(count), free_ports(count)
+        cluster = ["--cluster_name", "measure", "--routes", ",".join("nats://127.0.0.1:%d" % r for r in routes)] if count > 1 else []
+        self.processes = []
+        for n in range(count):
+            own = ["-n", "n%d" % n, "--cluster", "nats://127.0.0.1:%d" % routes[n], *cluster] if count > 1 else []
+            self.processes.append(subprocess.Popen(
+                ["nats-server", "-a", "127.0.0.1", "-p", str(self.ports[n]), "-m", str(self.pages[n]), "-js", "-sd", os.path.join(folder, str(n)), *own],
+                stderr=subprocess.DEVNULL))
+        self.flags = ["--queue", ",".join("nats://127.0.0.1:%d" % p for p in self.ports), "--queue-replicas", str(count)]
+
+    def counts(self):
+        """Messages and bytes, in and out, of all servers; those between the servers are counted on both sides."""
+        total = {}
+        for page in self.pages:
+            with urllib.request.urlopen("http://127.0.0.1:%d/varz" % page) as answer:
+                found = json.load(answer)
+            for key in ("in_msgs", "out_msgs", "in_bytes", "out_bytes"):
+                total[key] = total.get(key, 0) + found[key]
+        return total
+
+
+def processor_seconds(processes):
+    total = 0
+    for process in processes:
+        with open("/proc/%d/stat" % process.pid) as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def run(count, workers, seconds, threads, options):
+    """The client's seconds, and what it all cost."""
+    folder, files = tempfile.mkdtemp(prefix="enlarge-measure-", dir=options.pictures), tempfile.mkdtemp(prefix="enlarge-measure-")
     os.mkdir(os.path.join(folder, "store"))
     os.mkdir(os.path.join(folder, "in"))
     for n in range(count):
         with open(os.path.join(folder, "in", "p%05d.png" % n), "wb") as file:
             file.write(png(8, 8, seed=n))
-    processes = [subprocess.Popen(["nats-server", "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", queue],
-                                  stderr=subprocess.DEVNULL)]
+    queue, computing = Queue(options.servers, files), []
+    flags = [*queue.flags, "--store", os.path.join(folder, "store")]
     try:
+        time.sleep(1 if options.servers == 1 else 6)
         for _ in range(workers):
-            processes.append(subprocess.Popen([ENLARGE, "worker", *flags, "--simulate", str(seconds), "--threads", str(threads), "--memory", "300M"],
+            computing.append(subprocess.Popen([ENLARGE, "worker", *flags, "--simulate", str(seconds), "--threads", str(threads), "--memory", "300M"],
                                               stderr=subprocess.DEVNULL))
         time.sleep(1 + workers * 0.1)
+        before, used, client = queue.counts(), [processor_seconds(p) for p in (queue.processes, computing)], resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.monotonic()
         subprocess.run([ENLARGE, "submit", os.path.join(folder, "in"), "-r", "-s", "2", "-o", os.path.join(folder, "out"), "--wait", "-q",
                         "--models", MODELS, *flags], check=True)
         elapsed = time.monotonic() - began
         assert len(os.listdir(os.path.join(folder, "out"))) == count
-        return elapsed
+        after, usage = queue.counts(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        costs = {key: (after[key] - before[key]) / count for key in before}
+        costs["servers"], costs["worker"] = (1000 * (processor_seconds(p) - u) / count for p, u in zip((queue.processes, computing), used))
+        costs["client"] = 1000 * (usage.ru_utime + usage.ru_stime - client.ru_utime - client.ru_stime) / count
+        return elapsed, costs
     finally:
-        for process in processes:
+        for process in computing + queue.processes:
             process.kill()
             process.wait()
-        for each in folder, queue:
+        for each in folder, files:
             shutil.rmtree(each, ignore_errors=True)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=int, default=2000)
+    parser.add_argument("--servers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--seconds", type=float, default=0.2)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--workers", default="1,2,4,8,16")
     parser.add_argument("--pictures")
     options = parser.parse_args()
     print("load %.1f" % os.getloadavg()[0])
-    print("%.0f trivial jobs a second" % (options.jobs / run(options.jobs, 1, 0, 8, options.pictures)), flush=True)
-    for workers in map(int, options.workers.split(",")):
-        elapsed = run(options.rounds * workers, workers, options.seconds, 1, options.pictures)
+    elapsed, costs = run(options.jobs, 1, 0, 8, options)
+    print("%.0f trivial jobs a second, through %d server(s)" % (options.jobs / elapsed, options.servers))
+    print("  each: %.2f ms of the servers' processors, %.2f of the worker's, %.2f of the client's; %.0f messages (%.1f kB) in, %.0f (%.1f kB) out" % (
+        costs["servers"], costs["worker"], costs["client"], costs["in_msgs"], costs["in_bytes"] / 1000, costs["out_msgs"], costs["out_bytes"] / 1000), flush=True)
+    for workers in map(int, options.workers.split(",")) if options.workers else ():
+        elapsed, _ = run(options.rounds * workers, workers, options.seconds, 1, options)
         ideal = options.rounds * options.seconds
         print("%2d workers: %.2f s, linear %.2f s, %+.0f %%" % (workers, elapsed, ideal, 100 * (elapsed / ideal - 1)), flush=True)
 

@@ -38,7 +38,8 @@ class API(unittest.TestCase):
 
     def test_formats(self):
         picture = png(48, 36)
-        for name, start in [("png", b"\x89PNG"), ("jpg", b"\xff\xd8"), ("webp", b"RIFF"), ("tiff", b"II"), ("avif", b"\0\0\0")]:
+        for name, start in [("png", b"\x89PNG"), ("jpg", b"\xff\xd8"), ("webp", b"RIFF"), ("tiff", b"II"), ("avif", b"\0\0\0"),
+                            ("szi", b"PK\x03\x04")]:
             answer = self.service.post("/v1/upscale?format=" + name, picture)
             self.assertEqual((answer.status, answer.body[:len(start)]), (200, start), name)
 

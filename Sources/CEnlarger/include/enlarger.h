@@ -88,7 +88,7 @@ enlarger_status enlarger_options_set_chroma(enlarger_options *options, const cha
 enlarger_status enlarger_options_set_augmentation(enlarger_options *options, int32_t on);
 /* Adds a folder that is searched for models before all others. */
 enlarger_status enlarger_options_add_model_folder(enlarger_options *options, const char *folder);
-/* File type of results: "png", "jpg", "webp", "tiff" or "avif"; NULL: by the file's name, as it is at first. */
+/* File type of results: "png", "jpg", "webp", "tiff", "avif" or "szi" (a Deep Zoom pyramid, zipped); NULL: by the file's name, as it is at first. */
 enlarger_status enlarger_options_set_format(enlarger_options *options, const char *format);
 
 /* A model that is read, and ready to enlarge pictures. */

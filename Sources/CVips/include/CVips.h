@@ -11,7 +11,10 @@
 typedef struct EVReader EVReader;
 typedef struct EVWriter EVWriter;
 
-enum { EV_PNG, EV_JPEG, EV_WEBP, EV_TIFF, EV_HEIF, EV_GIF, EV_PNM };
+enum { EV_PNG, EV_JPEG, EV_WEBP, EV_TIFF, EV_HEIF, EV_GIF, EV_PNM, EV_SZI };
+
+// Pixels of a pyramid's tile, and those that it has of each of its neighbours.
+enum { EV_PYRAMID_TILE = 254, EV_PYRAMID_OVERLAP = 1 };
 
 // ---- start.c
 
@@ -63,7 +66,7 @@ typedef struct {
     int32_t bands, bits;          // as saved
     int32_t quality;              // 1...100, for JPEG, WebP and AVIF
     int32_t lossless;             // WebP, AVIF
-    int32_t compression;          // PNG 0...9
+    int32_t compression;          // PNG 0...9, also of a pyramid's tiles
     int32_t tiff_compressed;
     int32_t bigtiff;
     int32_t drop_profile;         // 1: the ICC profile no longer fits the samples
@@ -72,7 +75,8 @@ typedef struct {
 } EVWriteOptions;
 
 // Starts a thread that encodes to `fd` (duplicated; for TIFF it must be open for reading and writing, and seekable)
-// whatever ev_writer_rows hands over. Metadata comes from `metadata` where that is not NULL.
+// whatever ev_writer_rows hands over. Metadata comes from `metadata` where that is not NULL; the tiles of a pyramid bear the
+// ICC profile alone.
 EVWriter *ev_writer_open(int fd, const EVWriteOptions *options, const EVReader *metadata);
 // Hands over `count` rows; waits while the encoder has `ring_rows` to do. -1 once encoding has failed.
 int ev_writer_rows(EVWriter *writer, const void *rows, int count);
@@ -107,5 +111,7 @@ void ev_remove_temporaries(void);
 // is 32. `exif_orientation` 0 for none; `profile` may name a file or a libvips profile ("srgb", "cmyk"), or be NULL.
 int ev_fixture_save(const void *pixels, int width, int height, int bands, int bits, int colour, int exif_orientation,
     const char *profile, const char *comment, const char *path_with_options);
+// For tests: a zip file of so many entries of one byte, as if it began at `offset` of the file.
+int ev_fixture_zip(int fd, uint64_t offset, int entries);
 
 #endif

@@ -143,7 +143,7 @@ extension EnlargeService {
         if let name, name.unicodeScalars.count > 200 || name.unicodeScalars.contains("\0") {
             throw Problem.badParameter("name", "at most 200 characters are kept, none of them zero")
         }
-        let request = JobRequest(
+        var request = JobRequest(
             owner: owner(exchange.request) ?? "", name: name, model: picture.model.model.name,
             scale: picture.model.model.scale,
             format: picture.format.rawValue, inputWidth: picture.info.width, inputHeight: picture.info.height,
@@ -151,6 +151,8 @@ extension EnlargeService {
             height: picture.height, inputBytes: input.count, plannedBytes: picture.plannedBytes,
             expectedSeconds: picture.expectedSeconds,
             parameters: picture.parameters.kept)
+        // One service alone does it as one run in any case.
+        if store != nil { request = request.cut(into: try configuration.cut.partCount(picture)) }
         // What the queue certainly does not take leaves no picture in the store.
         if let remote = queue as? JetStreamJobQueue { try remote.checkConnected() }
         if try pictures.keepInput(request, descriptor: input.descriptor, path: input.path!) { input.taken() }
@@ -198,6 +200,7 @@ extension EnlargeService {
             if let worker { worker.cancel(cancelled) } else { pictures.removeInput(of: cancelled) }
         }
         _ = try queue.remove(id, owner: owner)
+        if let store { PartJobs(of: job.request, queue: queue, store: store)?.remove() }
         pictures.removeResult(of: job)
         return HTTPResponse(status: 204)
     }

@@ -71,7 +71,7 @@ struct Parameters {
             }
             picture.model = model
         }
-        picture.format = try choice("format", ["png": .png, "jpg": .jpg, "webp": .webp, "tiff": .tiff, "avif": .avif])
+        picture.format = try choice("format", ["png": .png, "jpg": .jpg, "webp": .webp, "tiff": .tiff, "avif": .avif, "szi": .szi])
         picture.precision = try choice("precision", ["auto": .auto, "fp32": .fp32, "bf16": .bf16]) ?? .auto
         picture.chroma = try choice("chroma", ["bicubic": .bicubic, "bilinear": .bilinear]) ?? .bicubic
         picture.isAugmented = try boolean("augment")

@@ -154,6 +154,7 @@ extension PictureFormat {
         case .heic: "image/heic"
         case .gif: "image/gif"
         case .pnm: "image/x-portable-anymap"
+        case .szi: "application/zip"
         }
     }
 }

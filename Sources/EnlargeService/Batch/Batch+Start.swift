@@ -17,26 +17,23 @@ extension Batch {
             defer { close(input.descriptor) }
             let header = try PreparedPicture(
                 descriptor: input.descriptor, name: picture.name, parameters: configuration.parameters, settings: settings, store: models)
-            let requests = try requests(picture, header, tag: input.tag)
-            track(index, requests)
-            let found = try find(requests, picture, index)
-            if found.isDone {
+            let request = try request(picture, header, tag: input.tag)
+            track(index, request)
+            switch try find(request, picture) {
+            case .done:
                 // A client that was killed may have had no time for it.
-                StorePictures(store: store).removeAll(of: requests.whole.id)
+                StorePictures(store: store).removeAll(of: request.id)
                 var result = BatchResult()
                 result.wasThere = true
-                (result.width, result.height, result.parts) = (header.width, header.height, max(1, requests.parts.count))
+                (result.width, result.height, result.parts) = (header.width, header.height, request.parts?.count ?? 1)
                 return end(index, .success(result), course)
-            }
-            let isNew = !found.jobs.contains(requests.whole.id)
-            if case .file = picture.input, isNew, try store.info(requests.whole.inputKey) == nil {
-                try store.put(requests.whole.inputKey, contentsOf: input.descriptor)
-            }
-            if isNew {
-                for request in requests.parts.isEmpty ? [requests.whole] : requests.parts where !found.jobs.contains(request.id) {
-                    try submit(request)
+            case .finished(let job): state.withLock { $0.entries[index]!.finished = job }
+            case .underWay: break
+            case .nothing:
+                if case .file = picture.input, try store.info(request.inputKey) == nil {
+                    try store.put(request.inputKey, contentsOf: input.descriptor)
                 }
-                if found.hasAllParts { try submit(requests.whole) }
+                try submit(request)
             }
             guard course.waits else { return end(index, .success(BatchResult()), course) }
             let finished = state.withLock { state in
@@ -71,12 +68,12 @@ extension Batch {
         return settings
     }
 
-    private func track(_ index: Int, _ requests: Requests) {
+    private func track(_ index: Int, _ request: JobRequest) {
         state.withLock { state in
-            state.entries[index]!.job = requests.whole.id
-            state.entries[index]!.parts = requests.parts.map(\.id)
+            state.entries[index]!.job = request.id
+            state.entries[index]!.parts = request.parts?.count ?? 1
             state.entries[index]!.seen = monotonicSeconds()
-            for request in requests.parts + [requests.whole] { state.entryOfJob[request.id] = index }
+            state.entryOfJob[request.id] = index
         }
     }
 
@@ -100,80 +97,39 @@ extension Batch {
         }
     }
 
-    struct Requests {
-        var whole: JobRequest
-        /// Empty for a picture that one machine enlarges.
-        var parts: [JobRequest] = []
-    }
-
-    private func requests(_ picture: BatchPicture, _ header: PreparedPicture, tag: String) throws(EnlargerError) -> Requests {
-        let count = try partCount(header)
+    private func request(_ picture: BatchPicture, _ header: PreparedPicture, tag: String) throws(EnlargerError) -> JobRequest {
+        let count = try configuration.cut.partCount(header)
         var parameters = header.parameters.kept
         if case .blob(let key) = picture.input { parameters[JobRequest.input] = key }
         if case .blob(let key) = picture.output { parameters[JobRequest.result] = key }
         let asked = parameters.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] } + [model.key, header.format.rawValue, "\(count)"]
-        let id = digits([name, picture.name, tag] + asked)
-        var whole = JobRequest(
-            id: JobIdentifier(id)!, owner: owner, name: String(picture.name.suffix(200)), model: model.model.name, scale: model.model.scale,
-            format: header.format.rawValue, inputWidth: header.info.width, inputHeight: header.info.height, width: header.width,
-            height: header.height, plannedBytes: header.plannedBytes, expectedSeconds: header.expectedSeconds, parameters: parameters)
-        guard count > 1 else { return Requests(whole: whole) }
-        whole.parameters[JobRequest.partCount] = "\(count)"
-        let parts = (0..<count).map { part in
-            var request = whole
-            request.id = JobIdentifier(digits([id, "part", "\(part)"]))!
-            request.expectedSeconds = whole.expectedSeconds.map { $0 / Double(count) }
-            request.parameters[JobRequest.part] = "\(part)"
-            request.parameters[JobRequest.whole] = id
-            return request
-        }
-        return Requests(whole: whole, parts: parts)
+        return JobRequest(
+            id: JobIdentifier(digits([name, picture.name, tag] + asked))!, owner: owner, name: String(picture.name.suffix(200)),
+            model: model.model.name, scale: model.model.scale, format: header.format.rawValue, inputWidth: header.info.width,
+            inputHeight: header.info.height, width: header.width, height: header.height, plannedBytes: header.plannedBytes,
+            expectedSeconds: header.expectedSeconds, parameters: parameters
+        ).cut(into: count)
     }
 
-    /// Pixels of a part of a picture that is cut, and from how many on it is.
-    private static let partPixels = 10_000_000, cutPixels = 40_000_000
-
-    private func partCount(_ header: PreparedPicture) throws(EnlargerError) -> Int {
-        let pixels = header.info.width * header.info.height
-        guard let count = configuration.parts ?? (pixels >= Batch.cutPixels ? pixels / Batch.partPixels : nil) else { return 1 }
-        let parts = min(count, header.info.height)
-        guard parts > 1 else { return 1 }
-        do throws(EnlargerError) {
-            try model.model.checkRows(augmented: header.parameters.isAugmented)
-        } catch {
-            // Cut only where that was asked for.
-            guard configuration.parts == nil else { throw error }
-            return 1
-        }
-        return parts
+    private enum Found {
+        case nothing, underWay
+        /// Its result waits in the store.
+        case finished(Job)
+        /// With its result where it belongs.
+        case done
     }
 
-    /// What an earlier run has left in the queue. What cannot be used of it is forgotten.
-    /// - Returns: whether there is nothing left to do, whether all parts of a picture that was cut are there, and the jobs that are.
-    private func find(
-        _ requests: Requests, _ picture: BatchPicture, _ index: Int
-    ) throws(EnlargerError) -> (isDone: Bool, hasAllParts: Bool, jobs: Set<JobIdentifier>) {
-        var jobs: Set<JobIdentifier> = [], partCount = 0
-        for request in [requests.whole] + requests.parts {
-            guard let job = try queue.job(request.id, owner: owner) else { continue }
-            let isWhole = request.id == requests.whole.id
-            guard job.state.isFinished else {
-                jobs.insert(job.id)
-                continue
-            }
-            if job.state == .done {
-                if isWhole, exists(picture.output) { return (true, false, jobs) }
-                // A part's blob goes when the picture is put together.
-                if try store.info(request.resultKey) != nil || (!isWhole && jobs.contains(requests.whole.id)) {
-                    jobs.insert(job.id)
-                    if !isWhole { partCount += 1 }
-                    if isWhole { state.withLock { $0.entries[index]!.finished = job } }
-                    continue
-                }
-            }
-            _ = try queue.remove(request.id, owner: owner)
+    /// What an earlier run has left. What cannot be used of it is forgotten.
+    private func find(_ request: JobRequest, _ picture: BatchPicture) throws(EnlargerError) -> Found {
+        guard let job = try queue.job(request.id, owner: owner) else { return .nothing }
+        guard job.state.isFinished else { return .underWay }
+        if job.state == .done {
+            if exists(picture.output) { return .done }
+            if try store.info(request.resultKey) != nil { return .finished(job) }
         }
-        return (false, partCount > 0 && partCount == requests.parts.count, jobs)
+        _ = try queue.remove(request.id, owner: owner)
+        PartJobs(of: request, queue: queue, store: store)?.remove()
+        return .nothing
     }
 
     private func exists(_ place: BatchPicture.Place) -> Bool {

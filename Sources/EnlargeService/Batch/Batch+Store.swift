@@ -15,7 +15,7 @@ extension Batch {
         } else {
             let prefix = key.isEmpty || key.hasSuffix("/") ? key : key + "/"
             try store.list(prefix) { blob in
-                if !blob.key.hasPrefix("jobs/"), PictureFormat(path: blob.key) != nil, !Batch.stem(blob.key).hasSuffix(suffix) { keys.append(blob.key) }
+                if !blob.key.hasPrefix("jobs/"), PictureFormat(path: blob.key)?.isReadable == true, !Batch.stem(blob.key).hasSuffix(suffix) { keys.append(blob.key) }
                 return true
             }
         }

@@ -45,19 +45,14 @@ public final class Batch: Sendable {
         /// When one that is postponed is started again, and for how long it is postponed the next time.
         var due = 0.0
         var pause = 0.2
-        /// The picture's job; of a picture in parts the one that puts them together, which comes to be when they are done.
         var job: JobIdentifier?
-        var parts: [JobIdentifier] = []
-        var progress: [JobIdentifier: Double] = [:]
-        /// The picture's job, where its end was heard of before `running`.
+        /// Into how many it is cut.
+        var parts = 1
+        var progress = 0.0
+        /// The job, where its end was heard of before `running`.
         var finished: Job?
-        /// When its jobs were looked at last.
+        /// When its job was looked at last.
         var seen = 0.0
-        var part: Double {
-            guard !parts.isEmpty else { return job.flatMap { progress[$0] } ?? 0 }
-            let parts = parts.reduce(0) { $0 + (progress[$1] ?? 0) } / Double(parts.count)
-            return 0.95 * parts + 0.05 * (job.flatMap { progress[$0] } ?? 0)
-        }
     }
 
     /// What a run is about.
@@ -118,7 +113,7 @@ public final class Batch: Sendable {
                 for index in again { state.entries[index]!.stage = .starting }
                 let due = state.entries.filter { $0.value.stage == .running && now - $0.value.seen > Batch.silence }.map(\.key)
                 for index in due { state.entries[index]!.seen = now }
-                return (due, again, state.endedCount, state.entries.values.reduce(Double(state.endedCount)) { $0 + $1.part })
+                return (due, again, state.endedCount, state.entries.values.reduce(Double(state.endedCount)) { $0 + $1.progress })
             }
             progress(part / Double(max(pictures.count, 1)), done)
             if done == pictures.count { break }
@@ -135,7 +130,7 @@ public final class Batch: Sendable {
     func fill(_ course: Course) {
         let begun = state.withLock { state -> Range<Int> in
             guard !state.isEnding, !state.entries.values.contains(where: { $0.stage == .postponed }) else { return 0..<0 }
-            let room = state.entries.values.reduce(configuration.window) { $0 - max(1, $1.parts.count) }
+            let room = state.entries.values.reduce(configuration.window) { $0 - $1.parts }
             let first = state.next
             state.next = min(first + max(room, 0), course.pictures.count)
             for index in first..<state.next { state.entries[index] = Entry() }
@@ -149,13 +144,8 @@ public final class Batch: Sendable {
         let ended = state.withLock { state -> Int? in
             guard let index = state.entryOfJob[job.id], var entry = state.entries[index] else { return nil }
             defer { state.entries[index] = entry }
-            entry.progress[job.id] = job.state == .done ? 1 : job.progress
+            entry.progress = job.progress
             guard job.state.isFinished else { return nil }
-            if entry.job != job.id {
-                // A part: whether it is one that failed is looked at soon.
-                if job.state != .done { entry.seen = 0 }
-                return nil
-            }
             guard entry.stage == .running else {
                 entry.finished = job
                 return nil
@@ -169,10 +159,9 @@ public final class Batch: Sendable {
     func end(_ index: Int, _ result: Result<BatchResult, EnlargerError>, _ course: Course) {
         course.tell(index, result)
         let isLast = state.withLock { state in
-            if let entry = state.entries.removeValue(forKey: index) {
-                let jobs = entry.parts + [entry.job].compactMap { $0 }
-                for job in jobs { state.entryOfJob[job] = nil }
-                state.endedJobs += jobs
+            if let job = state.entries.removeValue(forKey: index)?.job {
+                state.entryOfJob[job] = nil
+                state.endedJobs.append(job)
             }
             state.endedCount += 1
             return state.endedCount == course.pictures.count || state.isEnding

@@ -12,8 +12,8 @@ public struct BatchConfiguration: Sendable {
     var modelFolders: [String] = []
     /// Told apart from other batches by this; nil: by what is submitted, and from where.
     public var name: String?
-    /// Into how many a picture is cut; nil: large ones, so that a part has some ten megapixels.
-    var parts: Int?
+    /// Which pictures are cut into parts.
+    var cut = PictureCut()
     /// Jobs that are on their way at once.
     var window = 256
 
@@ -40,7 +40,7 @@ public struct BatchConfiguration: Sendable {
             }
             return number
         }
-        parts = try number("--parts", 1...10_000)
+        cut.parts = try number("--parts", 1...PictureCut.mostParts)
         window = try number("--window", 1...100_000) ?? window
         name = value("--batch")
         if let name, !WorkerAnnouncement.isName(name) {

@@ -52,14 +52,14 @@ package final class ModelStore: Sendable {
     }
 
     /// The model that a name means: itself, or without its scale (`lite` for `lite-x3`), as for the command.
-    /// - Parameter scale: nil: the model's own, 2 for a name without one.
+    /// - Parameter scale: nil: the model's own; for a name without one 2, or else the least that there is.
     /// - Throws: `modelNotFound`, `modelInvalid`, `modelUnsupported`, `usage` for a scale that the model does not have.
     package func model(_ name: String, scale: Int?) throws(EnlargerError) -> ServedModel {
         guard Self.isName(name) else { throw EnlargerError(.modelNotFound, "that is no model's name: letters, digits, '.', '_' and '-'") }
         let request = "\(name) \(scale ?? 0)"
         if let known = opened.withLock({ $0[request] }) { return known }
-        let list = library.list(), s = scale ?? 2
-        guard let found = [name, "\(name)-x\(s)", "\(name)_x\(s)"].lazy.compactMap({ name in list.first { $0.name == name } }).first else {
+        let list = library.list()
+        guard let found = ModelLibrary.names(for: name, scale: scale).lazy.compactMap({ name in list.first { $0.name == name } }).first else {
             throw EnlargerError(.modelNotFound, "there is no model \(name)\(scale.map { " for x\($0)" } ?? "")")
         }
         let loaded: LoadedModel

@@ -73,6 +73,11 @@ package final class UpscaleEngine: Sendable {
         try PreparedPicture(descriptor: descriptor, name: name, parameters: parameters, settings: settings, store: store, task: task)
     }
 
+    /// A picture that was prepared for another task, to be enlarged here as one.
+    func prepareWhole(_ picture: PreparedPicture) throws(EnlargerError) -> PreparedPicture {
+        try prepare(descriptor: picture.descriptor, name: picture.name, parameters: picture.parameters)
+    }
+
     /// The planner for pictures of a size: what `GET /v1/plan` tells of.
     package func planner(
         width: Int, height: Int, kind: PictureKind, bits: Int, parameters: PictureParameters

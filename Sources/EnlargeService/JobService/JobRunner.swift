@@ -16,12 +16,18 @@ protocol JobRunner: Sendable {
     /// Ends a run soon: it is told `cancelled`.
     func cancel(_ run: Int)
 
-    /// The job's result is in its place; the job itself is not done yet.
-    func completed(_ job: Job) throws
+    /// The job is over, with its result in its place where that is wanted.
+    func completed(_ job: Job)
 }
 
 /// A job that can be run.
 protocol PreparedJob: Sendable {
+    /// Others do the most of it: it takes none of the places of jobs that run here, and is given back at once when the worker stops.
+    var isElsewhere: Bool { get }
+
+    /// After a failure: its reason, where no further attempt is to be made whatever the error.
+    var finalProblem: JobProblem? { get }
+
     /// Begins the work.
     /// - Parameters:
     ///   - progressed: told the finished part, 0...1, and whether the file grows in order.
@@ -32,6 +38,11 @@ protocol PreparedJob: Sendable {
         _ result: any JobResult, progressed: @escaping @Sendable (_ part: Double, _ isInOrder: Bool) -> Void,
         finished: @escaping @Sendable (Result<RunResult, EnlargerError>) -> Void
     ) throws -> Int
+}
+
+extension PreparedJob {
+    var isElsewhere: Bool { false }
+    var finalProblem: JobProblem? { nil }
 }
 
 /// Jobs in the engine.

@@ -19,8 +19,6 @@ final class JobWorker: Sendable {
     private let counters: Counters
     private let state: Monitor<State>
     private let hasStopped = Monitor(false)
-    /// Jobs that are over, and for what follows from them the queue had no room.
-    private let ended = Monitor<[Job]>([])
     private let threads: WorkThreads
     /// Jobs that are claimed at once: those that run, and a few that wait in the engine, so that small ones find the
     /// slot that large ones leave them.
@@ -30,6 +28,8 @@ final class JobWorker: Sendable {
         var active: [JobIdentifier: Active] = [:]
         /// A claim is asked for, or on its way into `active`.
         var isClaiming = false
+        /// Of `active`, those that are worked on here.
+        var places: Int { active.values.count { !$0.isElsewhere } }
         var isStopping = false
         /// Since when the store has had no room for results.
         var fullSince: Double?
@@ -39,6 +39,7 @@ final class JobWorker: Sendable {
         /// In the engine; nil until it is there.
         var run: Int?
         var isCancelled = false
+        var isElsewhere = false
         var progress = 0.0
         var published = 0.0
     }
@@ -68,7 +69,6 @@ final class JobWorker: Sendable {
     func start() {
         detachThread { self.claimAll() }
         detachThread { self.beat() }
-        detachThread { self.handOnLater() }
     }
 
     /// Jobs that it has at the moment.
@@ -77,6 +77,9 @@ final class JobWorker: Sendable {
     /// Claims no more, gives what runs `seconds`, and gives the rest back to the queue.
     func stop(seconds: Double) {
         state.change { $0.isStopping = true }
+        for active in state.withLock({ Array($0.active.values) }) where active.isElsewhere {
+            if let run = active.run { runner.cancel(run) }
+        }
         if !awaitIdle(seconds: seconds) {
             for active in state.withLock({ Array($0.active.values) }) {
                 if let run = active.run { runner.cancel(run) }
@@ -118,7 +121,7 @@ final class JobWorker: Sendable {
             // One place at least, and the service not about to end.
             let goesOn = state.wait { state -> Bool? in
                 if state.isStopping { return false }
-                guard state.active.count < limit else { return nil }
+                guard state.places < limit else { return nil }
                 state.isClaiming = true
                 return true
             }
@@ -149,12 +152,13 @@ final class JobWorker: Sendable {
             defer { close(input) }
             // Only what can be run gets a result.
             let prepared = try runner.prepare(job, input: input)
-            let run = Run(worker: self, claim: claim, result: try pictures.beginResult(of: job))
+            let run = Run(worker: self, claim: claim, prepared: prepared, result: try pictures.beginResult(of: job))
             let number = try prepared.start(
                 run.result, progressed: { run.progressed($0, isInOrder: $1) },
                 finished: { outcome in self.threads.run { run.finished(outcome) } })
             let isCancelled = state.withLock { state in
                 state.active[job.id]?.run = number
+                state.active[job.id]?.isElsewhere = prepared.isElsewhere
                 return state.active[job.id]?.isCancelled ?? false
             }
             if isCancelled { runner.cancel(number) }
@@ -175,11 +179,12 @@ final class JobWorker: Sendable {
     private final class Run: Sendable {
         let worker: JobWorker
         let claim: JobClaim
+        let prepared: any PreparedJob
         let result: any JobResult
         private let isFull = Mutex(false)
 
-        init(worker: JobWorker, claim: JobClaim, result: any JobResult) {
-            (self.worker, self.claim, self.result) = (worker, claim, result)
+        init(worker: JobWorker, claim: JobClaim, prepared: any PreparedJob, result: any JobResult) {
+            (self.worker, self.claim, self.prepared, self.result) = (worker, claim, prepared, result)
         }
 
         func progressed(_ part: Double, isInOrder: Bool) {
@@ -192,6 +197,7 @@ final class JobWorker: Sendable {
 
         func finished(_ outcome: Result<RunResult, EnlargerError>) {
             let hasRoom = result.grew(isInOrder: false) && !isFull.withLock { $0 }
+            if let problem = prepared.finalProblem { return worker.fail(claim, Problem(job: problem), problem.message, isFinal: true, result: result) }
             worker.finished(
                 claim, hasRoom ? outcome : .failure(EnlargerError(.diskFull, "no room for the result")), result: result)
         }
@@ -227,20 +233,14 @@ final class JobWorker: Sendable {
             } catch {
                 return fail(claim, error, result: result)
             }
-            let isHandedOn: Bool
-            do {
-                isHandedOn = try handOn(claim.job)
-            } catch {
-                return fail(claim, error, result: result)
-            }
             state.change { $0.fullSince = nil }
             let status = end(claim) { () throws(EnlargerError) in
                 try self.queue.complete(claim, resultBytes: bytes, seconds: run.seconds)
             }
-            if !isHandedOn, status == .held { ended.changeForOne { $0.append(claim.job) } }
             // Cancelled at the last moment, and perhaps forgotten: nobody will ask for it. Where another worker has the
             // job, the result is as good as the one that it makes.
             if status != .held, isUnwanted(claim.job) { pictures.removeResult(of: claim.job) }
+            runner.completed(claim.job)
             counters.upscaled(run, pixelsIn: claim.job.request.inputWidth * claim.job.request.inputHeight)
             if status == .held { pictures.removeInput(of: claim.job) } else { removeInput(claim) }
         case .failure(let error) where error.code == .cancelled:
@@ -250,44 +250,6 @@ final class JobWorker: Sendable {
             removeInput(claim)
         case .failure(let error):
             fail(claim, error, result: result)
-        }
-    }
-
-    /// Does what follows from a job that is over, as soon as the queue is reached; the lease is kept alive meanwhile.
-    /// - Returns: false where the queue is full: the job's own place in it may be the one that is needed.
-    private func handOn(_ job: Job) throws -> Bool {
-        var pause = 0.2
-        while true {
-            do {
-                try runner.completed(job)
-                return true
-            } catch let error as EnlargerError where error.code == .queueFull {
-                log(.warning, error.code.rawValue, [("job", .string(job.id.description)), ("message", .string(error.message))])
-                return false
-            } catch let error as EnlargerError where error.code == .queueUnavailable {
-                log(.warning, error.code.rawValue, [("job", .string(job.id.description)), ("message", .string(error.message))])
-                if hasStopped.wait(until: monotonicSeconds() + pause * .random(in: 0.5...1.5), { $0 ? true : nil }) == true { throw error }
-                pause = min(pause * 2, 5)
-            }
-        }
-    }
-
-    /// Hands on, one after the other, what found the queue full. Where the worker ends before, clients that wait do it.
-    private func handOnLater() {
-        var pause = 0.2
-        while true {
-            if hasStopped.wait(until: monotonicSeconds() + pause * .random(in: 0.5...1.5), { $0 ? true : nil }) == true { return }
-            guard let job = ended.wait({ $0.first }) else { continue }
-            do {
-                guard try handOn(job) else {
-                    pause = min(pause * 2, 5)
-                    continue
-                }
-            } catch {
-                log(.warning, "job_failed", [("job", .string(job.id.description)), ("message", .string("\(error)"))])
-            }
-            ended.change { _ = $0.removeFirst() }
-            pause = 0.2
         }
     }
 
@@ -301,14 +263,20 @@ final class JobWorker: Sendable {
     }
 
     private func fail(_ claim: JobClaim, _ error: any Error, result: (any JobResult)?) {
-        result?.discard()
         let problem = Problem(error)
         // What a client is told leaves out what is no business of clients.
-        let message = (error as? EnlargerError)?.message ?? problem.detail
-        if awaitsRoom, problem.code == Problem.diskFull.code { return awaitRoom(claim, message) }
+        fail(claim, problem, (error as? EnlargerError)?.message ?? problem.detail, isFinal: false, result: result)
+    }
+
+    /// - Parameters:
+    ///   - message: for the log.
+    ///   - isFinal: another try would not do better.
+    private func fail(_ claim: JobClaim, _ problem: Problem, _ message: String, isFinal: Bool, result: (any JobResult)?) {
+        result?.discard()
+        if awaitsRoom, !isFinal, problem.code == Problem.diskFull.code { return awaitRoom(claim, message) }
         counters.ended("failed")
         // What the picture or its parameters have done wrong once, they will do again.
-        let isPassing = problem.status >= 500 && problem.code != "bad_result"
+        let isPassing = !isFinal && problem.status >= 500 && problem.code != "bad_result"
         log(
             .warning, "job_failed",
             [

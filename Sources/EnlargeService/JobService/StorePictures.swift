@@ -38,8 +38,9 @@ struct StorePictures: JobPictures {
 
     func removeInput(of job: Job) {
         if job.request.ownsInput { try? store.remove(job.request.inputKey) }
-        if job.request.parts != nil, job.request.partIndex == nil { remove(StorePictures.partPrefix(job.id)) }
+        if job.request.parts != nil, job.request.partIndex == nil { removeParts(of: job.id) }
     }
+    func removeParts(of whole: JobIdentifier) { remove(StorePictures.partPrefix(whole)) }
     func removeResult(of job: Job) { try? store.remove(job.request.resultKey) }
     func removeAll(of id: JobIdentifier) { remove(StorePictures.folder(id) + "/") }
 
@@ -56,16 +57,6 @@ struct StorePictures: JobPictures {
 extension JobRequest {
     /// Parameters that name blobs which are somebody's own, and not the job's.
     static let input = "input", result = "result"
-    /// Parameters of a picture that is cut into parts: how many there are, for a part its number, and the picture's job.
-    static let partCount = "parts", part = "part", whole = "whole"
-
-    /// nil for a picture that is not cut.
-    var parts: PictureParts? { parameters[JobRequest.partCount].flatMap { Int($0) }.flatMap { PictureParts(height: inputHeight, count: $0) } }
-    /// nil for the job that puts the parts together.
-    var partIndex: Int? { parameters[JobRequest.part].flatMap { Int($0) } }
-    /// The job of the picture that this one is a part of, or the job itself.
-    var wholeID: JobIdentifier { parameters[JobRequest.whole].flatMap { JobIdentifier($0) } ?? id }
-
     var inputKey: String { parameters[JobRequest.input] ?? "\(StorePictures.folder(wholeID))/input" }
     var resultKey: String {
         if let partIndex { return StorePictures.partKey(wholeID, partIndex) }
