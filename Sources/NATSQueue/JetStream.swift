@@ -69,6 +69,18 @@ extension NATSConnection {
         return NATSMessage(message)
     }
 
+    /// Whether a stream has a message of this sequence.
+    func has(_ sequence: UInt64, in stream: String) throws(NATSFailure) -> Bool {
+        var message: OpaquePointer?
+        var code = jsErrCode(0)
+        let status = js_GetMsg(&message, jetStream, stream, sequence, nil, &code)
+        natsMsg_Destroy(message)
+        if status == NATS_OK { return true }
+        let failure = NATSFailure(status, code)
+        guard failure.isMissing else { throw failure }
+        return false
+    }
+
     /// Removes a message; no effect where it is gone.
     func delete(_ sequence: UInt64, from stream: String) throws(NATSFailure) {
         var code = jsErrCode(0)

@@ -85,6 +85,7 @@ extension JetStreamJobQueue {
             case .notForUs: return nil
             }
             let token = JobIdentifier(), time = now().milliseconds
+            record.ticket = sequence
             record.state = .running
             record.started = time
             record.beat = time
@@ -106,7 +107,7 @@ extension JetStreamJobQueue {
     }
 
     private func standing(of record: JobRecord, ticket: UInt64, reply: String) throws(EnlargerError) -> Standing {
-        guard record.ticket == ticket, !record.state.isFinished else {
+        guard [ticket, JobRecord.anyTicket].contains(record.ticket), !record.state.isFinished else {
             // A worker that died between the record and the ticket, or a job that was submitted twice.
             if record.state == .failed, record.ticket == ticket { bury(record, reply) } else { acknowledge(reply, .done) }
             return .notForUs

@@ -185,13 +185,7 @@ package final class JetStreamJobQueue: JobQueue {
 
     package func submit(_ request: JobRequest) throws(EnlargerError) -> Job {
         let ticket = JobTicket(request: StoredRequest(request), created: now().milliseconds)
-        let subject = names.ticketSubject(SizeClass(bytes: request.plannedBytes))
-        let bytes = encoded(ticket)
-        // The server drops what an earlier try of this call has stored; what others submit has another identifier.
-        let identifier = "\(request.id) \(JobIdentifier())"
-        let (sequence, _) = try connection.retrying("the job was not accepted") { () throws(NATSFailure) in
-            try connection.publish(subject, bytes, identifier: identifier)
-        }
+        let sequence = try publishTicket(request, ticket)
         var record = JobRecord(ticket, sequence: sequence)
         var revision: UInt64 = 0
         while true {
@@ -208,12 +202,24 @@ package final class JetStreamJobQueue: JobQueue {
         }
     }
 
+    /// - Returns: the ticket's sequence.
+    private func publishTicket(_ request: JobRequest, _ ticket: JobTicket) throws(EnlargerError) -> UInt64 {
+        let subject = names.ticketSubject(SizeClass(bytes: request.plannedBytes))
+        let bytes = encoded(ticket)
+        // The server drops what an earlier try of this call has stored; what others submit has another identifier.
+        let identifier = "\(request.id) \(JobIdentifier())"
+        return try connection.retrying("the job was not accepted") { () throws(NATSFailure) in
+            try connection.publish(subject, bytes, identifier: identifier).sequence
+        }
+    }
+
     private func taken(_ request: JobRequest) -> EnlargerError {
         EnlargerError(.outputFailed, "there is a job \(request.id) already")
     }
 
     /// Removes a ticket from the stream, whoever has it.
     private func withdraw(_ ticket: UInt64) throws(EnlargerError) {
+        guard ticket != JobRecord.anyTicket else { return }
         try connection.retrying("the job's ticket") { () throws(NATSFailure) in try connection.delete(ticket, from: names.tickets) }
     }
 
@@ -228,15 +234,23 @@ package final class JetStreamJobQueue: JobQueue {
         return record.job
     }
 
-    package func remove(_ id: JobIdentifier, owner: String) throws(EnlargerError) -> Job? {
+    package func remove(_ id: JobIdentifier, owner: String) throws(EnlargerError) -> Job? { try remove(id, owner: owner, hasTickets: true) }
+
+    /// - Parameter hasTickets: false: no ticket is left of any job, so that there is none to take away.
+    package func remove(_ id: JobIdentifier, owner: String, hasTickets: Bool) throws(EnlargerError) -> Job? {
         let (found, revision) = try record(id, owner: owner)
         guard let found else { return nil }
         if found.state.isFinished {
             // Its worker may have had no answer yet to taking it away; without the record it would begin the job anew.
-            try withdraw(found.ticket)
+            if hasTickets { try withdraw(found.ticket) }
             try erase(names.recordSubject(id, owner: owner), revision)
         }
         return found.job
+    }
+
+    /// Whether tickets are left, of whatever jobs.
+    package func hasTickets() throws(EnlargerError) -> Bool {
+        try connection.retrying("the queue") { () throws(NATSFailure) in try connection.figures(of: names.tickets)?.messages ?? 0 > 0 }
     }
 
     /// Removes a finished record. A marker takes its place, so that those who follow the bucket hear of it.
@@ -252,6 +266,23 @@ package final class JetStreamJobQueue: JobQueue {
     }
 
     package func job(_ id: JobIdentifier, owner: String) throws(EnlargerError) -> Job? { try record(id, owner: owner).record?.job }
+
+    /// The job. One that runs nowhere any more and will never be delivered, since its ticket is lost, gets another ticket.
+    package func mendedJob(_ id: JobIdentifier, owner: String) throws(EnlargerError) -> Job? {
+        let (found, revision) = try record(id, owner: owner)
+        guard var record = found else { return nil }
+        guard record.state == .running, let beat = record.beat, now() - JobTime(milliseconds: beat) > policy.lease * 2 else { return record.job }
+        let ticket = record.ticket
+        let isThere = try connection.retrying("the job's ticket") { () throws(NATSFailure) in
+            ticket == JobRecord.anyTicket ? false : try connection.has(ticket, in: names.tickets)
+        }
+        guard !isThere else { return record.job }
+        log("job \(id) has lost its ticket, and gets another one")
+        record.ticket = JobRecord.anyTicket
+        guard try write(&record, over: revision) != nil else { return record.job }
+        _ = try publishTicket(record.request.request, JobTicket(request: record.request, created: record.created))
+        return record.job
+    }
 
     package func wakeAll() { signal.wake() }
 

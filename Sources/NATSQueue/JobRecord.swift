@@ -29,6 +29,8 @@ struct JobRecord: Codable {
     var state: JobState
     /// The ticket's sequence: the order of submission. Another ticket of the same job is void.
     var ticket: UInt64
+    /// In the place of a ticket that was lost: the next one will do.
+    static let anyTicket: UInt64 = 0
     var progress = 0.0
     /// Milliseconds since 1970.
     var created: Int64

@@ -287,6 +287,22 @@ def full_queue_servers(bench, options):
     return "client and worker wait for room, for longer than the lease, and all 40 pictures are done"
 
 
+def lost_ticket(bench, options):
+    inputs, results = bench.pictures(3), bench.path("out")
+    bench.start_queue()
+    bench.start_worker("idler", ["--simulate", "1000"])
+    until(lambda: bench.events("idler", "started"), "the worker")
+    bench.start_client([inputs, "-s", "2", "-o", results])
+    with Operator(HERE, bench.port) as operator:
+        until(lambda: operator.messages("enlarge-work") == 3 and bench.waiting() == 0, "the jobs' begin")
+        bench.kill("idler")
+        operator.api("STREAM.PURGE.enlarge-work")
+    bench.start_worker()
+    bench.all_done(3, inputs, results)
+    assert bench.log("client").count("has lost its ticket, and gets another one") == 3, bench.log("client")
+    return "jobs whose tickets the servers have lost with their worker get others from the client, and are done"
+
+
 # MARK: The store
 
 def wrong_keys(bench, options):
@@ -415,7 +431,7 @@ def name_of_silent_worker(bench, options):
 
 
 CASES = [no_queue_ever, wrong_credentials, name_is_taken, name_of_silent_worker, queue_gone, older_worker, full_queue_servers, full_store, full_disk,
-         full_stream, no_queue_at_start, wrong_keys]
+         full_stream, lost_ticket, no_queue_at_start, wrong_keys]
 
 
 def run(case, options):

@@ -63,10 +63,11 @@ class Network(Site):
     KINDS = ["silent", "pulled", "down"]
 
 
-def cut_links(network, hosts, generator, over, done):
+def cut_links(network, hosts, generator, over, done, delay):
     """One host after the other, while the batch is not over."""
+    over.wait(delay)
     for host, kind in zip(generator.sample(hosts, len(hosts)), generator.sample(Network.KINDS, len(hosts))):
-        if over.wait(generator.uniform(2, 5)):
+        if over.wait(generator.uniform(1, 3)):
             return
         network.link(host, kind, False)
         over.wait(LEASE + 3)
@@ -100,12 +101,13 @@ def check(network, count, seed):
         listen = ["--listen", network.host(name) + ":9100"]
         network.start("enlarge-" + name, [*network.on(name), *worker_command(flags + listen, name)])
     network.host("client")
-    # So that transfers are on their way whenever a link is cut.
-    network.order(slow=1.0)
+    # So that transfers are on their way whenever a link is cut, and workers have jobs.
+    network.order(slow=1.2)
     over, cuts = threading.Event(), [[], []]
     inputs, results, client = batch(network, flags, count, "in")
-    threads = [threading.Thread(target=cut_links, args=(network, hosts, random.Random(generator.random()), over, done))
-               for hosts, done in zip([workers, ["client", "queue"]], cuts)]
+    until(lambda: os.path.isdir(results) and os.listdir(results), "the first result")
+    threads = [threading.Thread(target=cut_links, args=(network, hosts, random.Random(generator.random()), over, done, delay))
+               for hosts, delay, done in zip([workers, ["client", "queue"]], [0, 10], cuts)]
     for thread in threads:
         thread.start()
     try:
@@ -117,6 +119,8 @@ def check(network, count, seed):
     each_done_once(seen, errors, count)
     assert {host for host, _ in sum(cuts, [])} == {*workers, "client", "queue"}, cuts
     print("  cut: %s" % ", ".join("%s (%s)" % cut for cut in sum(cuts, [])))
+    print("  %d were begun more than once" % sum(line["attempts"] > 1 for line in seen))
+    network.order(slow=0.5)
     print("  %d pictures as the shell command has them" % compare(inputs, results, network.path("reference")))
     network.no_blob_left()
 
@@ -124,14 +128,14 @@ def check(network, count, seed):
     for name in workers:
         until(lambda: pictures_made(network, name) is not None, name + "'s connection", 30)
     before = {name: pictures_made(network, name) for name in workers}
-    inputs, results, client = batch(network, flags, 24, "next")
+    inputs, results, client = batch(network, flags, 15, "next")
     seen, errors = lines(client, 120)
-    each_done_once(seen, errors, 24)
+    each_done_once(seen, errors, 15)
     for name in workers:
         assert network.processes["enlarge-" + name].poll() is None, name + " has ended"
         more = pictures_made(network, name) - before[name]
         assert more > 0, name + " does not go on"
-        print("  %s went on by itself and made %d of the next 24" % (name, more))
+        print("  %s went on by itself and made %d of the next 15" % (name, more))
     network.no_blob_left()
 
 

@@ -10,7 +10,7 @@ extension Batch {
     func look(at index: Int, _ course: Course) {
         guard let entry = state.withLock({ $0.entries[index] }), entry.stage == .running, let id = entry.job else { return }
         do throws(EnlargerError) {
-            guard let job = try queue.job(id, owner: owner) else {
+            guard let job = try queue.mendedJob(id, owner: owner) else {
                 throw EnlargerError(.dataUnusable, "\(course.pictures[index].name): its job is not in the queue any more")
             }
             guard job.state.isFinished else { return state.withLock { $0.entries[index]?.progress = job.progress } }

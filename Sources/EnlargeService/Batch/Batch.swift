@@ -171,10 +171,10 @@ public final class Batch: Sendable {
 
     /// The jobs of a batch that came to its end are not asked for again.
     private func forget() {
-        let jobs = state.withLock { $0.endedJobs }, left = Monitor(jobs.count)
+        let jobs = state.withLock { $0.endedJobs }, left = Monitor(jobs.count), hasTickets = (try? queue.hasTickets()) ?? true
         for job in jobs {
             transfers.run {
-                let gone = (try? self.queue.remove(job, owner: self.owner)) ?? nil
+                let gone = (try? self.queue.remove(job, owner: self.owner, hasTickets: hasTickets)) ?? nil
                 // A worker that was cut off may have stored its result when another one's had been fetched already. From now on
                 // such a worker finds no job, and takes its result away itself.
                 if let gone, gone.attempts > 1 { StorePictures(store: self.store).removeAll(of: gone.request.wholeID) }
