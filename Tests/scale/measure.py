@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """What the queue costs: one nats-server or a cluster of three, a folder as the store, workers that wait instead of computing.
 
-    measure.py [--jobs 2000] [--servers 1] [--seconds 0.2] [--rounds 30] [--workers 1,2,4,8,16] [--pictures /dev/shm]
+    measure.py [--jobs 2000] [--side 8] [--servers 1] [--s3] [--seconds 0.2] [--rounds 30] [--workers 1,2,4,8,16] [--pictures /dev/shm]
 
 Prints jobs a second of trivial jobs and what each costs: the processor's time of the servers, the worker and the client, and the
 messages and bytes that go into and out of the servers. Then how long `rounds` jobs a worker take for each number of workers; linear is
 `rounds` times `seconds`. Times are the client's, from its first job to its last result: it reads each picture's header, stores the
 input, follows the job and fetches the result. The machine should be quiet. The queue's files are where temporary files are; --pictures
 is where the store and the pictures are, by default there too. On a disk thousands of small files that come and go cost more than the
-queue does.
+queue does. --side is the pictures' width and height: with large ones the cost of a byte is told, which goes to the store, to the worker,
+back to the store and to the client. --s3 (in the virtual environment of scripts/check-scale) has moto's S3 server for a store.
 """
 import argparse
 import json
@@ -20,7 +21,7 @@ import tempfile
 import time
 import urllib.request
 
-from machines import ENLARGE, MODELS, free_ports, png
+from machines import ENLARGE, MODELS, Site, free_ports, png
 
 
 class Queue:
@@ -64,9 +65,10 @@ def run(count, workers, seconds, threads, options):
     os.mkdir(os.path.join(folder, "in"))
     for n in range(count):
         with open(os.path.join(folder, "in", "p%05d.png" % n), "wb") as file:
-            file.write(png(8, 8, seed=n))
+            file.write(png(options.side, options.side, seed=n))
     queue, computing = Queue(options.servers, files), []
-    flags = [*queue.flags, "--store", os.path.join(folder, "store")]
+    site = Site("measure")
+    flags = [*queue.flags, *(site.start_store() if options.s3 else ["--store", os.path.join(folder, "store")])]
     try:
         time.sleep(1 if options.servers == 1 else 6)
         for _ in range(workers):
@@ -83,8 +85,10 @@ def run(count, workers, seconds, threads, options):
         costs = {key: (after[key] - before[key]) / count for key in before}
         costs["servers"], costs["worker"] = (1000 * (processor_seconds(p) - u) / count for p, u in zip((queue.processes, computing), used))
         costs["client"] = 1000 * (usage.ru_utime + usage.ru_stime - client.ru_utime - client.ru_stime) / count
+        costs["megabytes"] = sum(os.stat(os.path.join(folder, "in", name)).st_size for name in os.listdir(os.path.join(folder, "in"))) / count / 1e6
         return elapsed, costs
     finally:
+        site.__exit__(None)
         for process in computing + queue.processes:
             process.kill()
             process.wait()
@@ -95,6 +99,8 @@ def run(count, workers, seconds, threads, options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=int, default=2000)
+    parser.add_argument("--side", type=int, default=8)
+    parser.add_argument("--s3", action="store_true")
     parser.add_argument("--servers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--seconds", type=float, default=0.2)
     parser.add_argument("--rounds", type=int, default=30)
@@ -106,6 +112,9 @@ def main():
     print("%.0f trivial jobs a second, through %d server(s)" % (options.jobs / elapsed, options.servers))
     print("  each: %.2f ms of the servers' processors, %.2f of the worker's, %.2f of the client's; %.0f messages (%.1f kB) in, %.0f (%.1f kB) out" % (
         costs["servers"], costs["worker"], costs["client"], costs["in_msgs"], costs["in_bytes"] / 1000, costs["out_msgs"], costs["out_bytes"] / 1000), flush=True)
+    if options.side > 500:
+        print("  each has %.1f MB: %.2f ms of the worker's and %.2f of the client's for each of them" % (
+            costs["megabytes"], costs["worker"] / costs["megabytes"], costs["client"] / costs["megabytes"]), flush=True)
     for workers in map(int, options.workers.split(",")) if options.workers else ():
         elapsed, _ = run(options.rounds * workers, workers, options.seconds, 1, options)
         ideal = options.rounds * options.seconds
