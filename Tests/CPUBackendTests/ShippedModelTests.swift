@@ -8,7 +8,7 @@ import Testing
 
 /// The shipped models against what PyTorch computed with the same weights when they were exported.
 @Suite struct `The shipped models` {
-    @Test(arguments: ["lite-x2", "lite-x3", "lite-x4", "photo-x2", "photo-x3", "photo-x4"])
+    @Test(arguments: ["lite-x2", "lite-x3", "lite-x4", "photo-x2", "photo-x3", "photo-x4", "base-x3"])
     func `equal PyTorch within 1e-3 of a level`(name: String) throws {
         let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
         let model = try ModelFile.load(path: "\(root)/models/\(name).safetensors")

@@ -21,7 +21,7 @@ extension VulkanTests {
             try compare(model, graph, input, expected, precision)
         }
 
-        @Test(arguments: ["lite-x2", "lite-x3", "lite-x4", "photo-x2", "photo-x3", "photo-x4"], TestDevice.precisions)
+        @Test(arguments: ["lite-x2", "lite-x3", "lite-x4", "photo-x2", "photo-x3", "photo-x4", "base-x3"], TestDevice.precisions)
         func `equals PyTorch on the shipped models`(name: String, precision: VulkanDevice.Precision) throws {
             let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
             let model = try ModelFile.load(path: "\(root)/models/\(name).safetensors")

@@ -90,7 +90,7 @@ def main():
             print(page.driver.get_log("browser"), page.driver.page_source[:300])
             raise
         models = [o.text for o in page.find("model").find_elements(By.TAG_NAME, "option")]
-        assert models == ["lite", "photo"], models
+        assert models == ["base", "lite", "photo"], models
         snap("1-start")
         page.find("file").send_keys(picture)
         plan = page.until("the plan", lambda: page.find("plan").text if "MiB" in page.find("plan").text else None)
