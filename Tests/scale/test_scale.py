@@ -55,9 +55,11 @@ def batch_among_failures(cluster, count):
         step = 0
         while not over.wait(1.2):
             step += 1
-            n = generator.randrange(4)
-            cluster.kill("worker%d" % n)
-            cluster.start_worker(n)
+            # On a slow machine workers would be killed before they have begun, for ever.
+            if step <= 60:
+                n = generator.randrange(4)
+                cluster.kill("worker%d" % n)
+                cluster.start_worker(n)
             if step == 4:
                 cluster.processes["nats1"].terminate()
                 cluster.processes["nats1"].wait()
@@ -67,7 +69,7 @@ def batch_among_failures(cluster, count):
         if 4 <= step < 8:
             cluster.start_server(1)
         cluster.order(rate=0.0, slow=0.0)
-        print("  %d workers were killed" % step)
+        print("  %d workers were killed" % min(step, 60))
 
     thread = threading.Thread(target=trouble)
     thread.start()
