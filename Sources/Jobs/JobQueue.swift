@@ -64,6 +64,10 @@ package protocol JobQueue: Sendable {
     /// Brings the storage to rest at a service's end. Nothing is lost without it.
     func settle() throws(EnlargerError)
 
+    /// Asks nobody.
+    /// - Throws: `queueUnavailable` while the storage is known to be out of reach.
+    func checkConnected() throws(EnlargerError)
+
     /// Writes something, to see that it can be written.
     func checkWritable() throws(EnlargerError)
 }

@@ -139,6 +139,9 @@ package final class SQLiteJobQueue: JobQueue {
         }
     }
 
+    /// The database is this process's own.
+    package func checkConnected() throws(EnlargerError) {}
+
     package func checkWritable() throws(EnlargerError) {
         // The version as it is: a page is written and made durable all the same.
         try transaction { database throws(EnlargerError) in _ = try database.run("PRAGMA user_version = 1") }

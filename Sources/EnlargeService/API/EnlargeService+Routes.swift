@@ -4,7 +4,6 @@ import Glibc
 import HTTPServer
 import Jobs
 import ModelFormats
-import NATSQueue
 import NetworkGraph
 import PictureIO
 import StreamPlanner
@@ -154,7 +153,7 @@ extension EnlargeService {
         // One service alone does it as one run in any case.
         if store != nil { request = request.cut(into: try configuration.cut.partCount(picture)) }
         // What the queue certainly does not take leaves no picture in the store.
-        if let remote = queue as? JetStreamJobQueue { try remote.checkConnected() }
+        try queue.checkConnected()
         if try pictures.keepInput(request, descriptor: input.descriptor, path: input.path!) { input.taken() }
         do throws(EnlargerError) {
             let job = try queue.submit(request)

@@ -31,22 +31,18 @@ final class Monitor<Value>: @unchecked Sendable {  // `value` is touched under t
 
     /// As `withLock`; threads in `wait` look again afterwards.
     func change<Result, Failure: Error>(_ body: (inout Value) throws(Failure) -> Result) throws(Failure) -> Result {
-        pthread_mutex_lock(mutex)
-        defer {
-            pthread_cond_broadcast(changed)
-            pthread_mutex_unlock(mutex)
+        try withLock { value throws(Failure) in
+            defer { pthread_cond_broadcast(changed) }
+            return try body(&value)
         }
-        return try body(&value)
     }
 
     /// As `change`, where whoever waits takes one thing away and any of them will do: one thread looks again.
     func changeForOne<Result, Failure: Error>(_ body: (inout Value) throws(Failure) -> Result) throws(Failure) -> Result {
-        pthread_mutex_lock(mutex)
-        defer {
-            pthread_cond_signal(changed)
-            pthread_mutex_unlock(mutex)
+        try withLock { value throws(Failure) in
+            defer { pthread_cond_signal(changed) }
+            return try body(&value)
         }
-        return try body(&value)
     }
 
     /// Waits until `body` makes a result of the value; nil at `deadline` (seconds of `monotonicSeconds()`).
