@@ -75,6 +75,14 @@ class Site:
             self.processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, **options)
         return self.processes[name]
 
+    def start_queue_server(self, name, port, *more, cluster=()):
+        """A nats-server with a folder of its own.
+        - cluster: ports that the servers of a cluster have for each other, this one's first."""
+        if cluster:
+            more = ["-n", name, "--cluster_name", "enlarge", "--cluster", "nats://%s:%d" % (HERE, cluster[0]),
+                    "--routes", ",".join("nats://%s:%d" % (HERE, p) for p in cluster), *more]
+        self.start(name, ["nats-server", "-a", HERE, "-p", str(port), "-js", "-sd", self.path(name + "-js"), *more])
+
     def kill(self, name):
         self.processes[name].kill()
         self.processes[name].wait()

@@ -15,34 +15,30 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import tempfile
 import time
 import urllib.request
 
-from machines import ENLARGE, MODELS, Site, free_ports, png
+from machines import ENLARGE, HERE, MODELS, Site, free_ports, png
 
 
 class Queue:
-    """nats-servers with a folder of their own."""
+    """The servers of a queue, at a site."""
 
-    def __init__(self, count, folder):
-        self.ports, self.pages, routes = free_ports(count), free_ports(count), free_ports(count)
-        cluster = ["--cluster_name", "measure", "--routes", ",".join("nats://127.0.0.1:%d" % r for r in routes)] if count > 1 else []
-        self.processes = []
+    def __init__(self, site, count):
+        ports, self.pages, routes = free_ports(count), free_ports(count), free_ports(count)
         for n in range(count):
-            own = ["-n", "n%d" % n, "--cluster", "nats://127.0.0.1:%d" % routes[n], *cluster] if count > 1 else []
-            self.processes.append(subprocess.Popen(
-                ["nats-server", "-a", "127.0.0.1", "-p", str(self.ports[n]), "-m", str(self.pages[n]), "-js", "-sd", os.path.join(folder, str(n)), *own],
-                stderr=subprocess.DEVNULL))
-        self.flags = ["--queue", ",".join("nats://127.0.0.1:%d" % p for p in self.ports), "--queue-replicas", str(count)]
+            cluster = [routes[n], *routes[:n], *routes[n + 1:]] if count > 1 else ()
+            site.start_queue_server("nats%d" % n, ports[n], "-m", str(self.pages[n]), cluster=cluster)
+        self.processes = list(site.processes.values())
+        self.flags = ["--queue", ",".join("nats://%s:%d" % (HERE, p) for p in ports), "--queue-replicas", str(count)]
 
     def counts(self):
         """Messages and bytes, in and out, of all servers; those between the servers are counted on both sides."""
         total = {}
         for page in self.pages:
-            with urllib.request.urlopen("http://127.0.0.1:%d/varz" % page) as answer:
+            with urllib.request.urlopen("http://%s:%d/varz" % (HERE, page)) as answer:
                 found = json.load(answer)
             for key in ("in_msgs", "out_msgs", "in_bytes", "out_bytes"):
                 total[key] = total.get(key, 0) + found[key]
@@ -60,40 +56,30 @@ def processor_seconds(processes):
 
 def run(count, workers, seconds, threads, options):
     """The client's seconds, and what it all cost."""
-    folder, files = tempfile.mkdtemp(prefix="enlarge-measure-", dir=options.pictures), tempfile.mkdtemp(prefix="enlarge-measure-")
-    os.mkdir(os.path.join(folder, "store"))
-    os.mkdir(os.path.join(folder, "in"))
-    for n in range(count):
-        with open(os.path.join(folder, "in", "p%05d.png" % n), "wb") as file:
-            file.write(png(options.side, options.side, seed=n))
-    queue, computing = Queue(options.servers, files), []
-    site = Site("measure")
-    flags = [*queue.flags, *(site.start_store() if options.s3 else ["--store", os.path.join(folder, "store")])]
-    try:
+    with Site("measure") as site, tempfile.TemporaryDirectory(prefix="enlarge-measure-", dir=options.pictures) as folder:
+        inputs, results, store = (os.path.join(folder, name) for name in ("in", "out", "store"))
+        os.mkdir(inputs)
+        os.mkdir(store)
+        for n in range(count):
+            with open(os.path.join(inputs, "p%05d.png" % n), "wb") as file:
+                file.write(png(options.side, options.side, seed=n))
+        queue = Queue(site, options.servers)
+        flags = [*queue.flags, *(site.start_store() if options.s3 else ["--store", store])]
         time.sleep(1 if options.servers == 1 else 6)
-        for _ in range(workers):
-            computing.append(subprocess.Popen([ENLARGE, "worker", *flags, "--simulate", str(seconds), "--threads", str(threads), "--memory", "300M"],
-                                              stderr=subprocess.DEVNULL))
+        computing = [site.start("worker%d" % n, [ENLARGE, "worker", *flags, "--simulate", str(seconds), "--threads", str(threads), "--memory", "300M"])
+                     for n in range(workers)]
         time.sleep(1 + workers * 0.1)
         before, used, client = queue.counts(), [processor_seconds(p) for p in (queue.processes, computing)], resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.monotonic()
-        subprocess.run([ENLARGE, "submit", os.path.join(folder, "in"), "-r", "-s", "2", "-o", os.path.join(folder, "out"), "--wait", "-q",
-                        "--models", MODELS, *flags], check=True)
+        subprocess.run([ENLARGE, "submit", inputs, "-r", "-s", "2", "-o", results, "--wait", "-q", "--models", MODELS, *flags], check=True)
         elapsed = time.monotonic() - began
-        assert len(os.listdir(os.path.join(folder, "out"))) == count
+        assert len(os.listdir(results)) == count
         after, usage = queue.counts(), resource.getrusage(resource.RUSAGE_CHILDREN)
         costs = {key: (after[key] - before[key]) / count for key in before}
         costs["servers"], costs["worker"] = (1000 * (processor_seconds(p) - u) / count for p, u in zip((queue.processes, computing), used))
         costs["client"] = 1000 * (usage.ru_utime + usage.ru_stime - client.ru_utime - client.ru_stime) / count
-        costs["megabytes"] = sum(os.stat(os.path.join(folder, "in", name)).st_size for name in os.listdir(os.path.join(folder, "in"))) / count / 1e6
+        costs["megabytes"] = sum(os.stat(os.path.join(inputs, name)).st_size for name in os.listdir(inputs)) / count / 1e6
         return elapsed, costs
-    finally:
-        site.__exit__(None)
-        for process in computing + queue.processes:
-            process.kill()
-            process.wait()
-        for each in folder, files:
-            shutil.rmtree(each, ignore_errors=True)
 
 
 def main():

@@ -31,9 +31,7 @@ class Cluster(Site):
             self.start_worker(n)
 
     def start_server(self, n):
-        self.start("nats%d" % n, [
-            "nats-server", "-a", HERE, "-p", str(self.ports[n]), "-n", "n%d" % n, "-js", "-sd", self.path("js%d" % n), "--cluster_name", "enlarge",
-            "--cluster", "nats://%s:%d" % (HERE, self.routes[n]), "--routes", ",".join("nats://%s:%d" % (HERE, p) for p in self.routes)])
+        self.start_queue_server("nats%d" % n, self.ports[n], cluster=[self.routes[n], *self.routes[:n], *self.routes[n + 1:]])
 
     def start_worker(self, n):
         # A name of its own each time: the entry of one that was killed goes after half a minute.
