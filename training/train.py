@@ -19,6 +19,7 @@ import torch
 from torch.nn import functional as F
 
 from data import Patches, load_photographs
+from export import load
 from network import EDSR
 
 
@@ -43,7 +44,6 @@ class Distillation:
     """Losses against a teacher: its output, and its last features through a learned 1x1 convolution."""
 
     def __init__(self, path, student, output_weight, feature_weight):
-        from export import load
         self.teacher = load(path).eval().requires_grad_(False).to(memory_format=torch.channels_last)
         if self.teacher.scale != student.scale:
             raise SystemExit(f"the teacher upscales x{self.teacher.scale}, the student x{student.scale}")
@@ -92,7 +92,6 @@ class Trainer:
         torch.manual_seed(self.config["seed"])
         self.network = EDSR(**{**config["network"], "blocks": stage.get("blocks", config["network"]["blocks"])})
         if options.start:
-            from export import load
             other = load(options.start)
             self.network.start_from(other.state_dict(), other.scale)
         self.network.to(memory_format=torch.channels_last)
